@@ -1,0 +1,220 @@
+import type {
+  FileChange,
+  JsonValue,
+  ModelReply,
+  RecordBody,
+  SandboxInfo,
+  SessionRecord,
+  SkillsInfo,
+  ToolCall,
+  TreeInfo,
+} from "./records.ts";
+
+/** Time, chance and hashing are handed in, so that core can be replayed and simulated. */
+export interface World {
+  /** Milliseconds since the epoch. For people and for durations; never for order. */
+  now(): number;
+  /** A new id of lower-case letters and digits, safe in a file name and in a container name. */
+  newId(): string;
+  /** SHA-256 of the text's UTF-8 bytes, 64 lower-case hex digits. */
+  digest(text: string): string;
+  /** Resolves after `ms`, or rejects with the signal's reason as soon as it aborts. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+// --- Durable records ------------------------------------------------------------------------
+
+/** The right to write to one session. A writer whose epoch is not the newest is refused. */
+export interface Lease {
+  readonly session: string;
+  readonly epoch: number;
+}
+
+export interface SessionSummary {
+  readonly session: string;
+  /** First and last record; enough for a list without reading the session. */
+  readonly first: SessionRecord;
+  readonly last: SessionRecord;
+  readonly records: number;
+  /** True while a living owner holds the lease. */
+  readonly held: boolean;
+}
+
+/**
+ * Append-only records of many sessions, with one writer a session. Everything above it re-runs
+ * flows against these records; a driver only remembers, in order, and fences.
+ *
+ * Errors, all of `CairnError`: `store.unwritable` (nothing was recorded, try again when the cause
+ * is gone), `store.corrupt` (names the session and record), `store.unverified` (records were not
+ * written with this machine's key: readable with `read`, never claimed).
+ */
+export interface DurableDriver {
+  /** Makes a session with its first record, and claims it. Resolves when both are on disk. */
+  create(session: string, first: RecordBody): Promise<Lease>;
+  /**
+   * Takes the right to write. Takes over from an owner that is proven dead or past its lease.
+   * Throws `session.busy` when another living owner holds it, `session.unknown`, `store.unverified`.
+   */
+  claim(session: string): Promise<Lease>;
+  /** Gives the right back. Never throws for a lease that was lost. */
+  release(lease: Lease): Promise<void>;
+  /**
+   * Appends one record; resolves after it is on disk (one sync), with its `seq`.
+   * Throws `session.lost` when a newer epoch exists: the caller must stop, nothing was written.
+   */
+  append(lease: Lease, body: RecordBody): Promise<SessionRecord>;
+  /** Records in order, from after `afterSeq` (0 for all). Throws `session.unknown`, `store.corrupt`. */
+  read(session: string, afterSeq?: number): Promise<readonly SessionRecord[]>;
+  /** Newest first. A session that does not read is left out here and named by `problems`. */
+  list(): Promise<readonly SessionSummary[]>;
+  /** Sessions that cannot be trusted or read, each with the reason in one sentence. */
+  problems(): Promise<readonly { readonly session: string; readonly reason: string }[]>;
+  /** Stores bytes under their SHA-256; resolves when all are on disk. Existing ones are kept. */
+  putBlobs(blobs: readonly Uint8Array[]): Promise<readonly string[]>;
+  /** Null when there is no such blob; throws `store.corrupt` when the bytes do not match the digest. */
+  getBlob(digest: string): Promise<Uint8Array | null>;
+  /** Gives back every lease and closes. Records stay. */
+  close(): Promise<void>;
+}
+
+// --- Model ----------------------------------------------------------------------------------
+
+export type Message =
+  | { readonly role: "system" | "user"; readonly text: string }
+  | { readonly role: "assistant"; readonly text: string; readonly toolCalls: readonly ToolCall[] }
+  | { readonly role: "tool"; readonly callId: string; readonly text: string };
+
+/** What the model is told of a tool. `parameters` is a JSON Schema object. */
+export interface ToolDescription {
+  readonly name: string;
+  readonly description: string;
+  readonly parameters: JsonValue;
+}
+
+export interface ModelRequest {
+  readonly messages: readonly Message[];
+  readonly tools: readonly ToolDescription[];
+}
+
+/**
+ * One request, one complete answer. Resolves only when the provider said why it stopped: a stream
+ * that is cut, empty or not of the protocol throws. Calls of one reply have distinct, non-empty ids.
+ *
+ * Throws `CairnError` with a code `model.*`; `retryable` says whether asking again may help. Never
+ * retries by itself: attempts are the flow's, so that each is recorded.
+ */
+export interface Model {
+  reply(request: ModelRequest, signal: AbortSignal): Promise<ModelReply>;
+}
+
+// --- Sandbox --------------------------------------------------------------------------------
+
+export interface ExecOptions {
+  /** Ends the command's process tree; the result then has `status: "cancelled"`. */
+  readonly signal: AbortSignal;
+  readonly timeoutMs: number;
+}
+
+/**
+ * `exited`: ran to its end, `exitCode` is its own. `timedOut` and `cancelled`: its processes were
+ * ended, the shell lives on. `shellDied`: the command ended the shell itself; it is never run
+ * again, the next one gets a new shell (directory, variables and jobs are gone).
+ */
+export type ExecStatus = "exited" | "timedOut" | "cancelled" | "shellDied";
+
+export interface ExecResult {
+  readonly status: ExecStatus;
+  /** Null where the shell could not tell. */
+  readonly exitCode: number | null;
+  /** Byte-exact up to the limit; head and tail are kept when `truncated`. */
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+  /** Working directory after the command, as a path inside the sandbox. */
+  readonly cwd: string;
+  readonly durationMs: number;
+  readonly truncated: boolean;
+  /** Path inside the sandbox's log directory with all output, when `truncated`; else null. */
+  readonly fullOutput: string | null;
+}
+
+/** Anything that has `run` is a sandbox. Tools get no more than this. */
+export interface Sandbox {
+  /**
+   * Runs text in the session's one persistent shell; calls queue, they never overlap.
+   * Resolves for every way a command can end. Throws `sandbox.lost` when the place itself is gone.
+   */
+  run(command: string, options: ExecOptions): Promise<ExecResult>;
+}
+
+/** What the wiring holds: the life of a sandbox. */
+export interface SandboxHost extends Sandbox {
+  /**
+   * Finds out what would run, without starting it. Throws `sandbox.unavailable` or
+   * `sandbox.imageMissing` with the command that mends it. Called before any model call.
+   */
+  probe(): Promise<SandboxInfo>;
+  /** Starts over the session's tree. Idempotent. `run` calls it when needed. */
+  start(): Promise<void>;
+  /** Stops every process inside while `work` runs, so that nothing races with the host. */
+  frozen<T>(work: () => Promise<T>): Promise<T>;
+  /** Ends it and leaves nothing behind. Idempotent, never throws. */
+  stop(): Promise<void>;
+}
+
+// --- Workspace trees ------------------------------------------------------------------------
+
+/**
+ * The session's own copy of the workspace, and its history. The host never runs a tool inside the
+ * tree and never follows a link out of it.
+ */
+export interface WorkspaceTrees {
+  /** Copies the user's folder into the session's tree and stores it. Idempotent over an empty tree. */
+  seed(): Promise<TreeInfo>;
+  /** Stores the tree as it is now; resolves with its digest when every byte is on disk. */
+  capture(): Promise<string>;
+  /** Makes the tree exactly the stored one: contents, modes, links; nothing else remains. */
+  restore(tree: string): Promise<void>;
+  /** What changed from one stored tree to another, sorted by path, with unified diffs. */
+  diff(from: string, to: string): Promise<readonly FileChange[]>;
+  /**
+   * What `apply` would do: three-way, per file, against the user's folder as it is now.
+   * A file that the user changed since `base` is a conflict, never overwritten.
+   */
+  plan(base: string, tree: string): Promise<readonly FileChange[]>;
+  /**
+   * Writes the plan's non-conflicting changes into the user's folder, each file atomically and
+   * never through a link. Safe to repeat. Throws `apply.readOnly`, `apply.conflict` when the
+   * folder no longer matches `changes`.
+   */
+  apply(base: string, tree: string, changes: readonly FileChange[]): Promise<void>;
+  /** Paths of the files in a stored tree, sorted. */
+  list(tree: string): Promise<readonly string[]>;
+  /** Bytes of one file of a stored tree, null when it is not there. */
+  file(tree: string, path: string): Promise<Uint8Array | null>;
+}
+
+// --- Skills ---------------------------------------------------------------------------------
+
+export interface ResolvedSkills {
+  readonly info: SkillsInfo;
+  /** Directory of plain markdown files, one folder a skill; no links, nothing executable. */
+  readonly directory: string;
+}
+
+export interface SkillSource {
+  /** Throws `skills.unavailable` (what could not be reached) or `skills.unsafe` (what was refused). */
+  resolve(): Promise<ResolvedSkills>;
+}
+
+/** What the `skill` tool sees: names and text, never a path of the host. */
+export interface SkillLibrary {
+  list(): Promise<readonly { readonly name: string; readonly description: string }[]>;
+  /** A file of a skill by relative path; `SKILL.md` when the path is empty. Null when it is not there. */
+  read(
+    skill: string,
+    path: string,
+  ): Promise<{ readonly text: string; readonly truncated: boolean } | null>;
+}
+
+/** Where lines for the log channel and the runtime log go. Never gets a secret. */
+export type Log = (line: string) => void;

@@ -1,0 +1,123 @@
+import * as z from "zod";
+import type { ToolDescription } from "./ports.ts";
+import { jsonValue, type JsonValue, type ToolCall, type ToolOutput } from "./records.ts";
+
+/**
+ * What a tool changes. `none`: safe to repeat, recorded only. `workspace`: files of the session's
+ * tree, undone by restoring the tree before it. `external`: anything else, never repeated silently.
+ */
+export type Effect = "none" | "workspace" | "external";
+
+export interface ToolRun {
+  readonly signal: AbortSignal;
+  readonly timeoutMs: number;
+  /** Idempotency key for an effect; stable across crashes. */
+  readonly operation: string;
+}
+
+interface ToolHead {
+  readonly name: string;
+  readonly describe: ToolDescription;
+}
+
+/** A checked call, ready for policy and for the operator's eyes. */
+export type PreparedCall =
+  | {
+      readonly kind: "run";
+      readonly args: JsonValue;
+      readonly effect: Effect;
+      /** One line that shows what will run, made from the arguments that will run. */
+      readonly what: string;
+      run(run: ToolRun): Promise<ToolOutput>;
+    }
+  | {
+      readonly kind: "question";
+      readonly args: JsonValue;
+      readonly question: string;
+      readonly choices: readonly string[];
+    };
+
+/** A tool as the turn loop sees it. */
+export interface Tool extends ToolHead {
+  /** Contract: never throws. Gives the call to run, or what to tell the model. */
+  prepare(call: ToolCall): PreparedCall | { readonly kind: "refused"; readonly text: string };
+}
+
+export interface ToolDefinition<Args> {
+  readonly name: string;
+  readonly description: string;
+  readonly args: z.ZodType<Args>;
+  readonly effect: Effect;
+  what(args: Args): string;
+  run(args: Args, run: ToolRun): Promise<ToolOutput>;
+}
+
+/** Puts the argument check in one place, in front of every tool. */
+export function defineTool<Args extends JsonValue>(definition: ToolDefinition<Args>): Tool {
+  return {
+    name: definition.name,
+    describe: describe(definition),
+    prepare: (call) => {
+      const args = parseArgs(call, definition.args);
+      if ("refused" in args) return { kind: "refused", text: args.refused };
+      const value = args.value;
+      return {
+        kind: "run",
+        args: value,
+        effect: definition.effect,
+        what: definition.what(value),
+        run: async (run) => definition.run(value, run),
+      };
+    },
+  };
+}
+
+export interface QuestionDefinition<Args> {
+  readonly name: string;
+  readonly description: string;
+  readonly args: z.ZodType<Args>;
+  ask(args: Args): { readonly question: string; readonly choices: readonly string[] };
+}
+
+/** A tool that asks the operator: the turn loop runs it as a wait, never inside a step. */
+export function defineQuestion<Args extends JsonValue>(definition: QuestionDefinition<Args>): Tool {
+  return {
+    name: definition.name,
+    describe: describe(definition),
+    prepare: (call) => {
+      const args = parseArgs(call, definition.args);
+      if ("refused" in args) return { kind: "refused", text: args.refused };
+      return { kind: "question", args: args.value, ...definition.ask(args.value) };
+    },
+  };
+}
+
+function describe(definition: {
+  readonly name: string;
+  readonly description: string;
+  readonly args: z.ZodType;
+}): ToolDescription {
+  const parameters = jsonValue.parse(
+    z.toJSONSchema(definition.args, { target: "draft-7", io: "input" }),
+  );
+  return { name: definition.name, description: definition.description, parameters };
+}
+
+function parseArgs<Args>(
+  call: ToolCall,
+  schema: z.ZodType<Args>,
+): { readonly value: Args } | { readonly refused: string } {
+  let raw: unknown;
+  try {
+    raw = JSON.parse(call.args);
+  } catch {
+    return {
+      refused: `The arguments of ${call.tool} are not JSON. Nothing ran; call it again with a JSON object.`,
+    };
+  }
+  const parsed = schema.safeParse(raw);
+  if (parsed.success) return { value: parsed.data };
+  return {
+    refused: `The arguments of ${call.tool} do not fit. Nothing ran.\n${z.prettifyError(parsed.error)}`,
+  };
+}
