@@ -33,9 +33,9 @@ export type ModelReply = z.infer<typeof modelReply>;
 export const toolOutput = z.object({
   text: z.string(),
   ok: z.boolean(),
-  data: z.optional(jsonValue),
+  data: z.exactOptional(jsonValue),
   /** Digest of the workspace tree that the call left, when it could change files. */
-  tree: z.optional(z.string()),
+  tree: z.exactOptional(z.string()),
 });
 export type ToolOutput = z.infer<typeof toolOutput>;
 

@@ -1,0 +1,104 @@
+import * as z from "zod";
+import { canonical } from "./canonical.ts";
+import { CairnError } from "./errors.ts";
+import type { Flow } from "./flow.ts";
+import type { WorkspaceTrees, World } from "./ports.ts";
+import { decision, fileChange, type FileChange } from "./records.ts";
+
+/** What became of an apply: on record as the output of its step. */
+export const applyOutput = z.object({
+  applied: z.array(z.string()),
+  leftAlone: z.array(z.object({ path: z.string(), reason: z.string() })),
+  failure: z.nullable(z.object({ code: z.string(), message: z.string() })),
+});
+export type ApplyOutput = z.infer<typeof applyOutput>;
+
+export interface ApplyContext {
+  readonly flow: Flow;
+  readonly world: World;
+  readonly trees: WorkspaceTrees;
+  readonly base: string;
+  readonly tree: string;
+}
+
+/**
+ * Brings the session's changes into the user's folder: plan, approval of the real diff, then the
+ * write. Resolves with null when there is nothing to apply or the operator said no. Throws
+ * `Parked` while the approval is open.
+ */
+export async function runApply(context: ApplyContext, id: string): Promise<ApplyOutput | null> {
+  const { flow, world, trees, base, tree } = context;
+  const changes = await flow.step(
+    `${id}/plan`,
+    {
+      kind: "apply",
+      name: "plan",
+      inputs: { base, tree },
+      output: z.array(fileChange),
+    },
+    async () => [...(await trees.plan(base, tree))],
+  );
+  const wanted = changes.filter((change) => change.conflict === null);
+  if (wanted.length === 0) return null;
+  const answer = await flow.wait(`${id}/approval`, decision, async () => ({
+    kind: "approval",
+    question: `Apply ${count(wanted.length, "change")} to your folder?`,
+    subject: { kind: "apply", base, tree, changes },
+  }));
+  if (!answer.approved) return null;
+  return flow.act(
+    id,
+    {
+      kind: "apply",
+      name: "write",
+      inputs: { base, tree, changes: world.digest(canonical(changes)) },
+      output: applyOutput,
+      effect: "external",
+      what: `write ${count(wanted.length, "file")} into your folder: ${names(wanted)}`,
+      skipped: {
+        applied: [],
+        leftAlone: [],
+        failure: { code: "apply.skipped", message: "The operator chose not to repeat it." },
+      },
+    },
+    async () => write(trees, { base, tree, changes }),
+  );
+}
+
+/** A refusal by the file system or by the user's own edits is an outcome, not a failed session. */
+async function write(
+  trees: WorkspaceTrees,
+  plan: { readonly base: string; readonly tree: string; readonly changes: readonly FileChange[] },
+): Promise<ApplyOutput> {
+  const leftAlone = plan.changes.flatMap(({ path, conflict }) =>
+    conflict === null ? [] : [{ path, reason: conflict }],
+  );
+  try {
+    await trees.apply(plan.base, plan.tree, plan.changes);
+  } catch (error) {
+    if (!CairnError.is(error)) throw error;
+    const failure = { code: error.code, message: error.message };
+    return { applied: [], leftAlone, failure };
+  }
+  const applied = plan.changes.flatMap(({ path, conflict }) => (conflict === null ? [path] : []));
+  return { applied, leftAlone, failure: null };
+}
+
+/** What an apply did, in one sentence. */
+export function describeApply(output: ApplyOutput): string {
+  if (output.failure !== null) return `Nothing was applied: ${output.failure.message}`;
+  const left =
+    output.leftAlone.length === 0
+      ? ""
+      : ` ${count(output.leftAlone.length, "file")} left as it was.`;
+  return `Applied ${count(output.applied.length, "file")} to your folder.${left}`;
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+function names(changes: readonly FileChange[]): string {
+  const shown = changes.slice(0, 5).map((change) => change.path);
+  return changes.length > 5 ? `${shown.join(", ")} and more` : shown.join(", ");
+}

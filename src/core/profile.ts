@@ -1,0 +1,63 @@
+import * as z from "zod";
+import { CairnError } from "./errors.ts";
+import { profile, type Profile } from "./records.ts";
+
+const build: Profile = {
+  name: "default",
+  instructions: [
+    "You are a careful software engineer working in a sandbox on a copy of the user's workspace at /workspace.",
+    "Nothing you do there reaches the user's own files until the user approves the changes.",
+    "Look before you change, keep changes small, and check them by running something.",
+    "When a decision is the user's to make, ask with ask_question instead of guessing.",
+    "End with a short plain summary: what you changed, how you checked it, and what you did not check.",
+  ].join("\n"),
+  tools: ["exec", "ask_question", "skill"],
+  rules: { exec: "allow", ask_question: "allow", skill: "allow" },
+  unattended: false,
+  apply: "propose",
+  strategy: "calls",
+  maxTurns: 50,
+  commandTimeoutMs: 120_000,
+};
+
+/** Profiles that need no file. `default` asks where something leaves the sandbox; `careful` asks before every command. */
+export const profiles: Readonly<Record<string, Profile>> = {
+  default: build,
+  careful: { ...build, name: "careful", rules: { ...build.rules, exec: "ask" } },
+  "read-only": {
+    ...build,
+    name: "read-only",
+    tools: ["ask_question", "skill"],
+    rules: { ask_question: "allow", skill: "allow" },
+    apply: "onRequest",
+  },
+};
+
+const profileFile = z.strictObject({ ...profile.partial().shape, name: z.string().min(1) });
+
+/** A profile from a file's text: what it leaves out is as in `default`. Throws `profile.invalid`. */
+export function parseProfile(text: string, origin: string): Profile {
+  let raw: unknown;
+  try {
+    raw = JSON.parse(text);
+  } catch (error) {
+    throw new CairnError("profile.invalid", `The profile ${origin} is not JSON.`, { cause: error });
+  }
+  const parsed = profileFile.safeParse(raw);
+  if (parsed.success) return profile.parse({ ...build, ...parsed.data });
+  throw new CairnError(
+    "profile.invalid",
+    `The profile ${origin} does not fit: ${z.prettifyError(parsed.error)}`,
+    { cause: parsed.error },
+  );
+}
+
+/** Throws `profile.invalid` with the list of names. */
+export function namedProfile(name: string): Profile {
+  const found = profiles[name];
+  if (found !== undefined) return found;
+  throw new CairnError(
+    "profile.invalid",
+    `There is no profile "${name}". Use ${Object.keys(profiles).join(", ")}, or the path of a JSON file.`,
+  );
+}

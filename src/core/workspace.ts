@@ -1,0 +1,86 @@
+import type { Flow } from "./flow.ts";
+import type { SandboxHost, WorkspaceTrees } from "./ports.ts";
+import { treeInfo, type ToolOutput } from "./records.ts";
+
+export interface WorkspaceParts {
+  readonly trees: WorkspaceTrees;
+  readonly sandbox: SandboxHost;
+  /** Digest of the user's folder as named at the start; part of the first step's key. */
+  readonly source: string;
+}
+
+/**
+ * The session's copy of the workspace within one run of the session. The first change of a run
+ * brings back exactly the tree that the records name, whatever a crash left behind.
+ */
+export class Workspace {
+  /** The tree that the newest record left; the base tree before any change. */
+  tree = "";
+  /** The tree that the session started from, empty before the first change. */
+  base = "";
+  readonly #parts: WorkspaceParts;
+  #seeding: Promise<unknown> | null = null;
+  #current = false;
+  #announceNewShell = false;
+
+  constructor(parts: WorkspaceParts) {
+    this.#parts = parts;
+  }
+
+  /** Starts copying ahead of need, while the model thinks. A failure shows when the copy is needed. */
+  prepare(): void {
+    this.#seeding ??= this.#parts.trees.seed();
+    this.#seeding.catch(() => {});
+  }
+
+  /**
+   * A run of the flow starts from the top. `fresh` says that the tree and the shell are not those
+   * of the run before: the first change then restores the recorded tree in a new shell, and the
+   * model is told when it knew of an older one (`hadShell`).
+   */
+  begin(fresh: boolean, hadShell: boolean): void {
+    this.tree = "";
+    this.base = "";
+    if (!fresh) return;
+    this.#current = false;
+    this.#announceNewShell = hadShell;
+  }
+
+  /** Resolves when the base tree is on record; called before every change, first time or not. */
+  async ready(flow: Flow): Promise<void> {
+    if (this.base !== "") return;
+    const info = await flow.step(
+      "workspace/base",
+      {
+        kind: "workspace",
+        name: "copy",
+        inputs: { folder: this.#parts.source },
+        output: treeInfo,
+      },
+      async () => {
+        this.prepare();
+        return treeInfo.parse(await this.#seeding);
+      },
+    );
+    this.base = info.tree;
+    if (this.tree === "") this.tree = info.tree;
+  }
+
+  /** Runs one change and captures the tree it left, with everything inside held still. */
+  async change(work: () => Promise<ToolOutput>): Promise<ToolOutput> {
+    const { trees, sandbox } = this.#parts;
+    if (!this.#current) {
+      await sandbox.stop();
+      await trees.restore(this.tree);
+      this.#current = true;
+    }
+    const output = await work();
+    const tree = await sandbox.frozen(async () => trees.capture());
+    if (!this.#announceNewShell) return { ...output, tree };
+    this.#announceNewShell = false;
+    return { ...output, tree, text: `${newShellNote}\n${output.text}` };
+  }
+}
+
+const newShellNote =
+  "[The session was resumed in a new shell: its working directory, variables and background jobs are gone. The files are as they were.]";
