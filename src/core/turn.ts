@@ -60,7 +60,15 @@ export async function runTurns(context: TurnContext): Promise<TurnsResult> {
         output: modelReply,
         attempts: maxModelAttempts,
       },
-      async () => context.model.reply({ messages: conversation.messages, tools }, context.signal),
+      async () => {
+        const pending = context.model.reply(
+          { messages: conversation.messages, tools },
+          context.signal,
+        );
+        // The copy is made while the model thinks; the request has left by then.
+        context.workspace.prepare();
+        return pending;
+      },
     );
     conversation.add({ role: "assistant", text: reply.text, toolCalls: reply.toolCalls });
     if (reply.finishReason === "contentFilter") {

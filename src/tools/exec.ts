@@ -1,0 +1,70 @@
+import * as z from "zod";
+import type { ExecResult, Sandbox } from "../core/ports.ts";
+import type { JsonValue, ToolOutput } from "../core/records.ts";
+import { defineTool, type Tool } from "../core/tool.ts";
+
+const args = z.object({
+  command: z.string().min(1).describe("Shell text, run by bash in the session's one shell."),
+});
+
+/** How much of one stream the model is shown; people open the full output. */
+const shownCharacters = 16_000;
+
+/** Runs shell text in the sandbox. Everything a command can do is a result, never an exception. */
+export function execTool(sandbox: Sandbox): Tool {
+  return defineTool({
+    name: "exec",
+    description:
+      "Runs a bash command in a sandbox on a copy of the workspace, in one persistent shell: cd, variables and functions hold for the next call. There is no standard input and no network.",
+    args,
+    effect: "workspace",
+    what: ({ command }) => command,
+    run: async ({ command }, { signal, timeoutMs }) => {
+      const result = await sandbox.run(command, { signal, timeoutMs });
+      signal.throwIfAborted();
+      return outputOf(result, timeoutMs);
+    },
+  });
+}
+
+function outputOf(result: ExecResult, timeoutMs: number): ToolOutput {
+  const stdout = new TextDecoder().decode(result.stdout);
+  const stderr = new TextDecoder().decode(result.stderr);
+  const parts = [
+    shown(stdout),
+    stderr === "" ? "" : `[stderr]\n${shown(stderr)}`,
+    ending(result, timeoutMs),
+  ];
+  const data: JsonValue = {
+    status: result.status,
+    exitCode: result.exitCode,
+    cwd: result.cwd,
+    truncated: result.truncated,
+    fullOutput: result.fullOutput,
+  };
+  const text = parts.filter((part) => part !== "").join("\n");
+  return { text, ok: result.status === "exited" && result.exitCode === 0, data };
+}
+
+function ending(result: ExecResult, timeoutMs: number): string {
+  const cut = result.truncated ? " Output was cut; all of it is kept." : "";
+  switch (result.status) {
+    case "exited":
+      return `[exit ${result.exitCode ?? "unknown"}, in ${result.cwd}]${cut}`;
+    case "timedOut":
+      return `[stopped after ${timeoutMs / 1000} s; its processes were ended and the shell goes on]${cut}`;
+    case "cancelled":
+      return `[cancelled]${cut}`;
+    case "shellDied":
+      return `[the command ended the shell (exit ${result.exitCode ?? "unknown"}); the next one gets a new shell in /workspace]${cut}`;
+  }
+}
+
+/** Head and tail, with a counter for what is between them. */
+function shown(text: string): string {
+  const trimmed = text.endsWith("\n") ? text.slice(0, -1) : text;
+  if (trimmed.length <= shownCharacters) return trimmed;
+  const half = shownCharacters / 2;
+  const left = trimmed.length - shownCharacters;
+  return `${trimmed.slice(0, half)}\n[… ${left} characters left out …]\n${trimmed.slice(-half)}`;
+}

@@ -1,0 +1,45 @@
+import type { ExecOptions, ExecResult, SandboxHost } from "../../src/core/ports.ts";
+import type { SandboxInfo } from "../../src/core/records.ts";
+
+/** Runs nothing: remembers the commands and answers each with the same result. */
+export class FakeSandbox implements SandboxHost {
+  readonly commands: string[] = [];
+  starts = 0;
+  #started = false;
+  /** What a command does; a test writes files or dies here. */
+  onRun: (command: string) => Promise<void> = async () => {};
+
+  async probe(): Promise<SandboxInfo> {
+    return { backend: "embedded", image: null, digest: "fake", limits: "" };
+  }
+
+  async start(): Promise<void> {
+    if (this.#started) return;
+    this.#started = true;
+    this.starts += 1;
+  }
+
+  async run(command: string, options: ExecOptions): Promise<ExecResult> {
+    await this.start();
+    this.commands.push(command);
+    await this.onRun(command);
+    return {
+      status: options.signal.aborted ? "cancelled" : "exited",
+      exitCode: 0,
+      stdout: new TextEncoder().encode("ok\n"),
+      stderr: new Uint8Array(),
+      cwd: "/workspace",
+      durationMs: 1,
+      truncated: false,
+      fullOutput: null,
+    };
+  }
+
+  async frozen<Result>(work: () => Promise<Result>): Promise<Result> {
+    return work();
+  }
+
+  async stop(): Promise<void> {
+    this.#started = false;
+  }
+}

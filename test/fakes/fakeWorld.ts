@@ -1,0 +1,17 @@
+import { createHash } from "node:crypto";
+import type { World } from "../../src/core/ports.ts";
+
+/** Time that stands still unless slept, ids that count, real hashes. */
+export function fakeWorld(): World {
+  let now = 1_000_000;
+  let ids = 0;
+  return {
+    now: () => now,
+    newId: () => `id${(ids += 1)}`,
+    digest: (text) => createHash("sha256").update(text).digest("hex"),
+    sleep: async (ms, signal) => {
+      signal.throwIfAborted();
+      now += ms;
+    },
+  };
+}
