@@ -22,8 +22,8 @@ import { placeStore, stateRoot, storeKey } from "./durable/storePlace.ts";
 import { ModelSource } from "./model/modelSource.ts";
 import { DockerSandbox } from "./sandbox/dockerSandbox.ts";
 import { EmbeddedSandbox } from "./sandbox/embeddedSandbox.ts";
-import { DirectorySkills } from "./skills/skillLibrary.ts";
-import { parseSkillSource } from "./skills/skillSource.ts";
+import { parseSkillSource } from "./skills/parseSkillSource.ts";
+import { RecalledSkills } from "./skills/recalledSkills.ts";
 import { SnapshotTrees } from "./snapshot/snapshotTrees.ts";
 import { askQuestionTool } from "./tools/askQuestion.ts";
 import { execTool } from "./tools/exec.ts";
@@ -96,7 +96,9 @@ export class Engine implements Sessions {
     const id = world.newId();
     const [sandbox, skills] = await Promise.all([
       this.#chooseSandbox(id, request.sandbox),
-      this.#skillSource(request.skills).resolve(),
+      parseSkillSource(request.skills ?? this.#options.shippedSkills, {
+        cache: this.#skillCache,
+      }).resolve(),
       request.model.demo ? null : this.#models.check(),
     ]);
     const model = request.model.demo
@@ -244,15 +246,15 @@ export class Engine implements Sessions {
   ): { readonly parts: SessionParts; readonly sandbox: SandboxHost; readonly home: string } {
     const home = this.#home(id);
     const sandbox = this.#sandbox(id, spec.sandbox.backend, spec.sandbox.image);
-    const skills = this.#skillSource(spec.skills?.source ?? null);
-    const library = new DirectorySkills(async () =>
-      spec.skills === null ? null : skills.recall(spec.skills),
-    );
+    const skills = new RecalledSkills({
+      cache: this.#skillCache,
+      digest: spec.skills?.digest ?? "",
+    });
     const parts: SessionParts = {
       driver: this.#driver,
       world,
       model: this.#models.model(spec.model),
-      tools: [execTool(sandbox), skillTool(library), askQuestionTool()],
+      tools: [execTool(sandbox), skillTool(skills), askQuestionTool()],
       trees: this.#trees(join(home, "workspace")),
       sandbox,
       onRecord: this.#options.onRecord,
@@ -309,9 +311,7 @@ export class Engine implements Sessions {
     return home;
   }
 
-  #skillSource(source: string | null) {
-    return parseSkillSource(source ?? this.#options.shippedSkills, {
-      cache: join(this.#root, "skills"),
-    });
+  get #skillCache(): string {
+    return join(this.#root, "skills");
   }
 }
