@@ -1,0 +1,73 @@
+/// <reference types="node" />
+import { rm, writeFile } from "node:fs/promises";
+import { build, context } from "esbuild";
+
+const watch = process.argv.includes("--watch");
+
+const common = {
+  absWorkingDir: import.meta.dirname,
+  bundle: true,
+  legalComments: "none",
+  logLevel: "warning",
+  metafile: true,
+  minify: !watch,
+  sourcemap: watch,
+};
+
+const node = {
+  ...common,
+  platform: "node",
+  format: "esm",
+  target: "node22",
+  outdir: "dist",
+  // CommonJS packages inside an ES module still ask for these three.
+  banner: {
+    js: [
+      'import { createRequire as cairnRequire } from "node:module";',
+      "const require = cairnRequire(import.meta.url);",
+      "const __filename = import.meta.filename;",
+      "const __dirname = import.meta.dirname;",
+    ].join("\n"),
+  },
+  // ssh2, under dockerode, speeds up with native addons where it finds them; we ship none.
+  external: ["vscode", "cpu-features"],
+  loader: { ".node": "empty" },
+};
+
+/** One entry a call that cannot share chunks with another. */
+const bundles = [
+  {
+    ...node,
+    // Split, so that dockerode, openai and simple-git stay on disk until they are needed.
+    splitting: true,
+    entryPoints: {
+      extension: "src/extension.ts",
+      cli: "src/cli/main.ts",
+      storeWorker: "src/durable/storeWorker.ts",
+    },
+  },
+  {
+    ...node,
+    entryPoints: { embeddedWorker: "src/sandbox/embeddedWorker.ts" },
+  },
+  {
+    ...common,
+    platform: "browser",
+    format: "iife",
+    target: "es2022",
+    outdir: "dist",
+    entryPoints: { webview: "webview/main.ts" },
+  },
+];
+
+await rm(new URL("dist", import.meta.url), { recursive: true, force: true });
+if (watch) {
+  const contexts = await Promise.all(bundles.map((options) => context(options)));
+  await Promise.all(contexts.map((each) => each.watch()));
+  console.log("watching");
+} else {
+  const results = await Promise.all(bundles.map((options) => build(options)));
+  const outputs = Object.assign({}, ...results.map((result) => result.metafile.outputs));
+  const inputs = Object.assign({}, ...results.map((result) => result.metafile.inputs));
+  await writeFile(new URL("dist/meta.json", import.meta.url), JSON.stringify({ inputs, outputs }));
+}

@@ -1,0 +1,41 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { activation } from "./activation.ts";
+import type { Measure, Metric } from "./metric.ts";
+import { recordCommit } from "./recordCommit.ts";
+import { sizes } from "./sizes.ts";
+import { submitToWire } from "./submitToWire.ts";
+
+/** Which measure gives which figures. */
+const measures: readonly { readonly gives: readonly string[]; readonly measure: Measure }[] = [
+  { gives: ["record.commit.ratio", "record.commit.flat"], measure: recordCommit },
+  { gives: ["submit.to.wire.p95_ms"], measure: submitToWire },
+  { gives: ["activate.p95_ms"], measure: activation },
+  { gives: ["vsix.bytes", "bundle.host.bytes", "bundle.webview.bytes"], measure: sizes },
+];
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: "string" }, only: { type: "string", multiple: true } },
+});
+const only = [...(values.only ?? []), ...positionals];
+const known = measures.flatMap(({ gives }) => gives);
+const unknown = only.filter((name) => !known.includes(name));
+if (unknown.length > 0) {
+  console.error(`There is no figure ${unknown.join(", ")}. There are: ${known.join(", ")}.`);
+  process.exit(2);
+}
+
+mkdirSync("out", { recursive: true });
+const metrics: Record<string, Metric> = {};
+for (const { gives, measure } of measures) {
+  if (only.length > 0 && !gives.some((name) => only.includes(name))) continue;
+  for (const [name, metric] of Object.entries(await measure())) {
+    metrics[name] = metric;
+    const ratio = metric.ratio === null ? "" : `  ${metric.ratio}x of ${metric.floor}`;
+    const mark = metric.pass ? "ok  " : "MISS";
+    console.log(`${mark} ${name.padEnd(24)} ${metric.value} ${metric.unit}${ratio}  (${metric.target})`);
+  }
+}
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ metrics }, null, 2)}\n`);
+process.exitCode = Object.values(metrics).every((metric) => metric.pass) ? 0 : 1;

@@ -1,0 +1,54 @@
+/** One figure of the table. A ratio is against a floor that was measured in turns with it. */
+export interface Metric {
+  readonly value: number;
+  readonly unit: string;
+  readonly floor: number | null;
+  readonly ratio: number | null;
+  readonly target: string;
+  readonly pass: boolean;
+}
+
+export type Measure = () => Promise<Readonly<Record<string, Metric>>>;
+
+export function percentile(values: readonly number[], part: number): number {
+  const sorted = values.toSorted((left, right) => left - right);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
+}
+
+export function median(values: readonly number[]): number {
+  return percentile(values, 0.5);
+}
+
+/** A figure that must not be larger than its target. */
+export function atMost(value: number, unit: string, target: number): Metric {
+  return {
+    value: round(value),
+    unit,
+    floor: null,
+    ratio: null,
+    target: `<= ${target}`,
+    pass: value <= target,
+  };
+}
+
+/** A figure whose ratio to its floor must not be larger than the target. */
+export function ratioAtMost(
+  value: number,
+  floor: number,
+  measured: { readonly unit: string; readonly target: number; readonly holds?: boolean },
+): Metric {
+  const ratio = value / floor;
+  const { unit, target, holds = true } = measured;
+  return {
+    value: round(value),
+    unit,
+    floor: round(floor),
+    ratio: round(ratio),
+    target: `<= ${target}x`,
+    pass: ratio <= target && holds,
+  };
+}
+
+function round(value: number): number {
+  return Math.abs(value) >= 1000 ? Math.round(value) : Number(value.toFixed(3));
+}
