@@ -72,6 +72,8 @@ export class Engine implements Sessions {
   readonly #driver: EmbeddedDriver;
   readonly #models: ModelSource;
   readonly #live = new Map<string, Live>();
+  /** Sessions whose copy is being removed. */
+  readonly #dropping = new Map<string, Promise<void>>();
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -94,12 +96,12 @@ export class Engine implements Sessions {
 
   async start(request: StartRequest): Promise<Run> {
     const id = world.newId();
+    if (!request.model.demo) await this.#models.check();
     const [sandbox, skills] = await Promise.all([
       this.#chooseSandbox(id, request.sandbox),
       parseSkillSource(request.skills ?? this.#options.shippedSkills, {
         cache: this.#skillCache,
       }).resolve(),
-      request.model.demo ? null : this.#models.check(),
     ]);
     const model = request.model.demo
       ? { name: "demo", url: "demo", demo: true }
@@ -179,7 +181,8 @@ export class Engine implements Sessions {
 
   async close(): Promise<void> {
     await Promise.all([...this.#live.keys()].map(async (session) => this.stop(session)));
-    await Promise.all([...this.#live.values()].map(async (live) => this.#drop(live)));
+    for (const live of this.#live.values()) this.#drop(live);
+    await Promise.all(this.#dropping.values());
     await this.#models.close();
     await this.#driver.close();
   }
@@ -193,6 +196,7 @@ export class Engine implements Sessions {
   }
 
   async #open(id: string): Promise<Live> {
+    await this.#dropping.get(id);
     const known = this.#live.get(id);
     if (known !== undefined) return known;
     const { spec } = viewOf(await this.#driver.read(id));
@@ -224,20 +228,27 @@ export class Engine implements Sessions {
     } finally {
       live.run = null;
       if (status === "waiting") {
-        live.idle = setTimeout(() => void this.#drop(live), idleMs);
+        live.idle = setTimeout(() => this.#drop(live), idleMs);
         live.idle.unref();
       } else {
-        await this.#drop(live);
+        this.#drop(live);
       }
     }
   }
 
   /** Ends what a session has running and removes its copy: the records and blobs keep all of it. */
-  async #drop(live: Live): Promise<void> {
+  #drop(live: Live): void {
+    const { id } = live.session;
     if (live.idle !== null) clearTimeout(live.idle);
-    this.#live.delete(live.session.id);
-    await live.sandbox.stop();
-    await rm(join(live.home, "workspace"), { recursive: true, force: true });
+    this.#live.delete(id);
+    const dropped = (async () => {
+      await live.session.settled();
+      await live.sandbox.stop();
+      await rm(join(live.home, "workspace"), { recursive: true, force: true });
+    })()
+      .catch((error: unknown) => this.#options.log(`left behind in ${live.home}: ${String(error)}`))
+      .finally(() => this.#dropping.delete(id));
+    this.#dropping.set(id, dropped);
   }
 
   #parts(

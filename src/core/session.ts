@@ -87,6 +87,11 @@ export class Session {
     return viewOf(this.#records);
   }
 
+  /** Resolves when nothing of an ended run still writes to the session's copy. */
+  async settled(): Promise<void> {
+    await this.#workspace.settled();
+  }
+
   /**
    * Runs until the flow ends or parks, and resolves with the status then. An abort is a polite
    * crash: nothing is recorded as failed, and the session goes on with `resume` from the next call.

@@ -65,8 +65,8 @@ export async function runTurns(context: TurnContext): Promise<TurnsResult> {
           { messages: conversation.messages, tools },
           context.signal,
         );
-        // The copy is made while the model thinks; the request has left by then.
-        context.workspace.prepare();
+        // The copy is made while the model thinks for the first time; nothing has changed it yet.
+        if (turn === 1) context.workspace.prepare();
         return pending;
       },
     );

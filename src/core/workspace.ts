@@ -33,6 +33,11 @@ export class Workspace {
     this.#seeding.catch(() => {});
   }
 
+  /** Resolves when no copy is being made: only then may the tree be removed. */
+  async settled(): Promise<void> {
+    await this.#seeding?.catch(() => {});
+  }
+
   /**
    * A run of the flow starts from the top. `fresh` says that the tree and the shell are not those
    * of the run before: the first change then restores the recorded tree in a new shell, and the

@@ -34,8 +34,11 @@ for (const { gives, measure } of measures) {
     metrics[name] = metric;
     const ratio = metric.ratio === null ? "" : `  ${metric.ratio}x of ${metric.floor}`;
     const mark = metric.pass ? "ok  " : "MISS";
-    console.log(`${mark} ${name.padEnd(24)} ${metric.value} ${metric.unit}${ratio}  (${metric.target})`);
+    console.log(
+      `${mark} ${name.padEnd(24)} ${metric.value} ${metric.unit}${ratio}  (${metric.target})`,
+    );
   }
 }
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ metrics }, null, 2)}\n`);
+if (values.json !== undefined)
+  writeFileSync(values.json, `${JSON.stringify({ metrics }, null, 2)}\n`);
 process.exitCode = Object.values(metrics).every((metric) => metric.pass) ? 0 : 1;

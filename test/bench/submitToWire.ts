@@ -16,9 +16,9 @@ export const submitToWire: Measure = async () => {
   const folder = mkdtempSync(join(process.cwd(), "out", "bench-"));
   const workspace = join(folder, "workspace");
   fill(workspace);
-  let arrived: () => void = () => {};
+  let arrived: (() => void) | null = null;
   const server = createServer((request, response) => {
-    arrived();
+    arrived?.();
     request.resume();
     response.writeHead(200, { "content-type": "text/event-stream" });
     response.end(reply);

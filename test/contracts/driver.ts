@@ -29,6 +29,9 @@ export function noteRecord(at: number): RecordBody {
   return { kind: "session.resumed", at, reason: "resume", newShell: false };
 }
 
+const unknown = (error: unknown): boolean =>
+  CairnError.is(error, "session.unknown") && error.message.includes("nope");
+
 /** What every driver must do, whatever it is made of. */
 export function driverContract(name: string, open: () => Promise<DurableDriver>): void {
   test(`${name}: records come back in order, numbered from one, without gaps`, async () => {
@@ -74,8 +77,6 @@ export function driverContract(name: string, open: () => Promise<DurableDriver>)
 
   test(`${name}: an unknown session is named in the error`, async () => {
     const driver = await open();
-    const unknown = (error: unknown): boolean =>
-      CairnError.is(error, "session.unknown") && error.message.includes("nope");
     await assert.rejects(driver.read("nope"), unknown);
     await assert.rejects(driver.claim("nope"), unknown);
     await driver.close();
@@ -102,9 +103,8 @@ export function driverContract(name: string, open: () => Promise<DurableDriver>)
   test(`${name}: a blob is found by its digest, and only once however often it is put`, async () => {
     const driver = await open();
     const bytes = new TextEncoder().encode("some bytes");
-    const [first, second] = await driver.putBlobs([bytes, bytes]);
+    const [first = "", second] = await driver.putBlobs([bytes, bytes]);
     assert.equal(first, second);
-    assert.ok(first);
     const found = await driver.getBlob(first);
     assert.deepEqual(found === null ? null : new Uint8Array(found), bytes);
     assert.equal(await driver.getBlob("0".repeat(64)), null);

@@ -2,99 +2,9 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import * as z from "zod";
 import { CairnError } from "../../src/core/errors.ts";
-import { namedProfile } from "../../src/core/profile.ts";
-import type { ModelReply, Profile, SessionRecord, SessionSpec } from "../../src/core/records.ts";
-import { Session, type SessionParts } from "../../src/core/session.ts";
-import { defineTool, type Tool } from "../../src/core/tool.ts";
-import { askQuestionTool } from "../../src/tools/askQuestion.ts";
-import { execTool } from "../../src/tools/exec.ts";
-import { FakeSandbox } from "../fakes/fakeSandbox.ts";
-import { FakeTrees } from "../fakes/fakeTrees.ts";
-import { fakeWorld } from "../fakes/fakeWorld.ts";
-import { MemoryDriver } from "../fakes/memoryDriver.ts";
-import { ScriptedModel } from "../fakes/scriptedModel.ts";
-
-const by = { user: "dev", surface: "cli" } as const;
-const never = new AbortController().signal;
-
-function says(text: string): ModelReply {
-  return { text, toolCalls: [], finishReason: "stop", usage: null };
-}
-
-function calls(...asked: readonly [id: string, tool: string, args: object | string][]): ModelReply {
-  const toolCalls = asked.map(([id, tool, args]) => ({
-    id,
-    tool,
-    args: typeof args === "string" ? args : JSON.stringify(args),
-  }));
-  return { text: "", toolCalls, finishReason: "toolCalls", usage: null };
-}
-
-const listThenDone = [calls(["a", "exec", { command: "ls" }]), says("done")];
-
-/** One machine: what survives a crash (driver, trees) and what does not (sandbox, session object). */
-class Machine {
-  readonly driver = new MemoryDriver();
-  readonly trees = new FakeTrees();
-  readonly world = fakeWorld();
-  readonly model: ScriptedModel;
-  readonly extra: readonly Tool[];
-  sandbox = new FakeSandbox();
-  commands: string[] = [];
-
-  constructor(replies: readonly (ModelReply | CairnError)[], extra: readonly Tool[] = []) {
-    this.model = new ScriptedModel(replies);
-    this.extra = extra;
-  }
-
-  async start(profile: Partial<Profile> = {}, id = "s"): Promise<Session> {
-    return Session.create(this.#parts(), id, this.spec(profile));
-  }
-
-  /** A new process: nothing in memory, a new sandbox. */
-  async reload(id = "s"): Promise<Session> {
-    this.driver.crash();
-    return Session.open(this.#parts(), id);
-  }
-
-  spec(profile: Partial<Profile>, replayOf: string | null = null): SessionSpec {
-    return {
-      goal: "list",
-      profile: { ...namedProfile("default"), ...profile },
-      model: { name: "m", url: "u", demo: false },
-      sandbox: { backend: "embedded", image: null, digest: "d", limits: "" },
-      skills: null,
-      workspace: "/w",
-      replayOf,
-      version: "0",
-    };
-  }
-
-  async replay(source: string, id: string): Promise<Session> {
-    const { spec } = (await Session.open(this.#parts(), source)).view;
-    return Session.create(this.#parts(), id, { ...spec, replayOf: source });
-  }
-
-  #parts(): SessionParts {
-    this.sandbox = new FakeSandbox();
-    const { commands } = this;
-    const sandbox = this.sandbox;
-    const run = sandbox.run.bind(sandbox);
-    sandbox.run = async (command, options) => {
-      commands.push(command);
-      return run(command, options);
-    };
-    return {
-      driver: this.driver,
-      world: this.world,
-      model: this.model,
-      tools: [execTool(sandbox), askQuestionTool(), ...this.extra],
-      trees: this.trees,
-      sandbox,
-      onRecord: () => {},
-    };
-  }
-}
+import type { SessionRecord } from "../../src/core/records.ts";
+import { defineTool } from "../../src/core/tool.ts";
+import { by, calls, listThenDone, Machine, never, says } from "./machine.ts";
 
 const steps = (records: readonly SessionRecord[]): string[] =>
   records.map((record) => {
@@ -134,6 +44,25 @@ suite("a session", () => {
         commands: ["ls"],
       },
     );
+  });
+
+  test("the user's folder is copied once: a resumed session works on its own changes", async () => {
+    const ask = calls(["q", "ask_question", { question: "Go on?" }]);
+    const write = calls(["a", "exec", { command: "write" }]);
+    const machine = new Machine([
+      write,
+      ask,
+      calls(["b", "exec", { command: "read" }]),
+      says("done"),
+    ]);
+    const session = await machine.start({ apply: "onRequest" });
+    machine.sandbox.onRun = async () => {
+      machine.trees.content = "changed";
+    };
+    await session.run(never);
+    const reloaded = await machine.reload();
+    await reloaded.answer({ wait: "turn/2/tool/q/answer", digest: null, value: "yes", by }, never);
+    assert.deepEqual([machine.trees.seeds, machine.trees.content], [1, "changed"]);
   });
 
   test("a rejection is told to the model with its reason, and nothing runs", async () => {
@@ -369,108 +298,5 @@ suite("a session", () => {
     assert.equal(reloaded.view.ended?.failure?.code, "flow.diverged");
     assert.match(reloaded.view.ended?.failure?.message ?? "", /turn\/1\/model.*\(model\)/);
     assert.deepEqual(machine.commands, []);
-  });
-});
-
-suite("applying changes", () => {
-  async function changed(profile: Partial<Profile> = {}): Promise<[Machine, Session]> {
-    const machine = new Machine(listThenDone);
-    const session = await machine.start(profile);
-    machine.sandbox.onRun = async () => {
-      machine.trees.content = "changed by the agent";
-    };
-    await session.run(never);
-    return [machine, session];
-  }
-  const yes = { digest: null, value: { approved: true, note: "" }, by };
-
-  test("the user's folder is untouched until the diff is approved", async () => {
-    const [machine, session] = await changed();
-    assert.equal(session.view.status, "waiting");
-    assert.equal(machine.trees.user, "original");
-    const [wait] = session.view.openWaits;
-    assert.match(JSON.stringify(wait?.subject), /changed by the agent/);
-    await session.answer({ wait: "apply/proposed/approval", ...yes }, never);
-    assert.equal(machine.trees.user, "changed by the agent");
-    assert.equal(session.view.applied, true);
-    assert.match(session.view.ended?.output ?? "", /Applied 1 file to your folder/);
-  });
-
-  test("a rejected apply ends the session, and can be asked for again later", async () => {
-    const [machine, session] = await changed();
-    const no = { digest: null, value: { approved: false, note: "" }, by };
-    assert.equal(
-      await session.answer({ wait: "apply/proposed/approval", ...no }, never),
-      "completed",
-    );
-    assert.equal(machine.trees.user, "original");
-    assert.equal(await session.apply(never), "waiting");
-    assert.equal(await session.answer({ wait: "apply/1/approval", ...yes }, never), "completed");
-    assert.equal(machine.trees.user, "changed by the agent");
-    assert.equal(machine.model.calls, 2);
-  });
-
-  test("an apply that was cut off by a crash is asked about before it is finished", async () => {
-    const [machine, session] = await changed({ apply: "onRequest" });
-    await session.apply(never);
-    machine.driver.beforeAppend = (body) => {
-      if (body.kind === "step.completed" || body.kind === "session.ended")
-        throw new Error("killed");
-    };
-    await assert.rejects(session.answer({ wait: "apply/1/approval", ...yes }, never));
-    machine.driver.beforeAppend = () => {};
-    const reloaded = await machine.reload();
-    assert.equal(await reloaded.resume(never), "waiting");
-    assert.equal(reloaded.view.openWaits[0]?.wait, "apply/1/inDoubt/1");
-    assert.equal(await reloaded.answer({ wait: "apply/1/inDoubt/1", ...yes }, never), "completed");
-    assert.equal(machine.model.calls, 2);
-  });
-
-  test("a session that changed nothing has nothing to apply", async () => {
-    const machine = new Machine([says("hello")]);
-    const session = await machine.start();
-    await session.run(never);
-    await assert.rejects(session.apply(never), { code: "apply.nothing" });
-  });
-});
-
-suite("a replay", () => {
-  test("serves every result from the record: no model call, no command, the source unchanged", async () => {
-    const machine = new Machine(listThenDone);
-    await (await machine.start()).run(never);
-    const before = await machine.driver.read("s");
-    const replayed = await machine.replay("s", "r");
-    assert.equal(await replayed.run(never), "completed");
-    assert.deepEqual(
-      { calls: machine.model.calls, commands: machine.commands },
-      { calls: 2, commands: ["ls"] },
-    );
-    assert.equal(replayed.view.ended?.output, "done");
-    assert.deepEqual(await machine.driver.read("s"), before);
-  });
-
-  test("does not ask again what was answered, and says that the answer was replayed", async () => {
-    const machine = new Machine([calls(["q", "ask_question", { question: "Go on?" }]), says("ok")]);
-    const session = await machine.start();
-    await session.run(never);
-    await session.answer({ wait: "turn/1/tool/q/answer", digest: null, value: "yes", by }, never);
-    const replayed = await machine.replay("s", "r");
-    assert.equal(await replayed.run(never), "completed");
-    assert.deepEqual(
-      replayed.view.answered.map((given) => given.by.surface),
-      ["replay"],
-    );
-  });
-
-  test("past the end of the recording it stops with an error and runs nothing", async () => {
-    const machine = new Machine([
-      calls(["a", "exec", { command: "ls" }]),
-      new CairnError("model.rejected", "no"),
-    ]);
-    await (await machine.start()).run(never);
-    const replayed = await machine.replay("s", "r");
-    assert.equal(await replayed.run(never), "failed");
-    assert.equal(replayed.view.ended?.failure?.code, "replay.miss");
-    assert.equal(machine.model.calls, 2);
   });
 });

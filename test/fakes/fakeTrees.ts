@@ -6,10 +6,12 @@ import type { FileChange, TreeInfo } from "../../src/core/records.ts";
 export class FakeTrees implements WorkspaceTrees {
   content = "";
   user = "original";
+  seeds = 0;
   readonly restored: string[] = [];
   readonly #stored = new Map<string, string>();
 
   async seed(): Promise<TreeInfo> {
+    this.seeds += 1;
     this.content = this.user;
     return { tree: this.#store(), files: 1, bytes: this.content.length, leftOut: [] };
   }

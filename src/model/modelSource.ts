@@ -1,0 +1,44 @@
+import { CairnError } from "../core/errors.ts";
+import type { Model } from "../core/ports.ts";
+import type { SessionSpec } from "../core/records.ts";
+import { startDemoServer } from "./demoServer.ts";
+import { OpenAiModel } from "./openAiModel.ts";
+
+/** Makes the model that a session names. The demo server starts with the first call that needs it. */
+export class ModelSource {
+  readonly #apiKey: () => Promise<string | null>;
+  #demo: ReturnType<typeof startDemoServer> | null = null;
+
+  constructor(apiKey: () => Promise<string | null>) {
+    this.#apiKey = apiKey;
+  }
+
+  /** Throws `model.noKey` while there is still nothing to lose. */
+  async check(): Promise<void> {
+    const key = await this.#apiKey();
+    if (key !== null && key !== "") return;
+    throw new CairnError(
+      "model.noKey",
+      "There is no API key. Set one with `Cairn: Set API Key`, OPENAI_API_KEY or --api-key-file, or try the demo session.",
+    );
+  }
+
+  model(spec: SessionSpec["model"]): Model {
+    if (!spec.demo) {
+      return new OpenAiModel({ url: spec.url, name: spec.name, apiKey: this.#apiKey });
+    }
+    return {
+      reply: async (request, signal) => {
+        this.#demo ??= startDemoServer();
+        const { url, key } = await this.#demo;
+        const model = new OpenAiModel({ url, name: spec.name, apiKey: async () => key });
+        return model.reply(request, signal);
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    const demo = await this.#demo;
+    await demo?.close();
+  }
+}

@@ -1,0 +1,96 @@
+import { namedProfile } from "../../src/core/profile.ts";
+import type { CairnError } from "../../src/core/errors.ts";
+import type { ModelReply, Profile, SessionSpec } from "../../src/core/records.ts";
+import { Session, type SessionParts } from "../../src/core/session.ts";
+import type { Tool } from "../../src/core/tool.ts";
+import { askQuestionTool } from "../../src/tools/askQuestion.ts";
+import { execTool } from "../../src/tools/exec.ts";
+import { FakeSandbox } from "../fakes/fakeSandbox.ts";
+import { FakeTrees } from "../fakes/fakeTrees.ts";
+import { fakeWorld } from "../fakes/fakeWorld.ts";
+import { MemoryDriver } from "../fakes/memoryDriver.ts";
+import { ScriptedModel } from "../fakes/scriptedModel.ts";
+
+export const by = { user: "dev", surface: "cli" } as const;
+export const never = new AbortController().signal;
+
+export function says(text: string): ModelReply {
+  return { text, toolCalls: [], finishReason: "stop", usage: null };
+}
+
+export function calls(
+  ...asked: readonly [id: string, tool: string, args: object | string][]
+): ModelReply {
+  const toolCalls = asked.map(([id, tool, args]) => ({
+    id,
+    tool,
+    args: typeof args === "string" ? args : JSON.stringify(args),
+  }));
+  return { text: "", toolCalls, finishReason: "toolCalls", usage: null };
+}
+
+export const listThenDone = [calls(["a", "exec", { command: "ls" }]), says("done")];
+
+/** One machine: what survives a crash (driver, trees) and what does not (sandbox, session object). */
+export class Machine {
+  readonly driver = new MemoryDriver();
+  readonly trees = new FakeTrees();
+  readonly world = fakeWorld();
+  readonly model: ScriptedModel;
+  readonly extra: readonly Tool[];
+  sandbox = new FakeSandbox();
+  commands: string[] = [];
+
+  constructor(replies: readonly (ModelReply | CairnError)[], extra: readonly Tool[] = []) {
+    this.model = new ScriptedModel(replies);
+    this.extra = extra;
+  }
+
+  async start(profile: Partial<Profile> = {}, id = "s"): Promise<Session> {
+    return Session.create(this.#parts(), id, this.spec(profile));
+  }
+
+  /** A new process: nothing in memory, a new sandbox. */
+  async reload(id = "s"): Promise<Session> {
+    this.driver.crash();
+    return Session.open(this.#parts(), id);
+  }
+
+  spec(profile: Partial<Profile>, replayOf: string | null = null): SessionSpec {
+    return {
+      goal: "list",
+      profile: { ...namedProfile("default"), ...profile },
+      model: { name: "m", url: "u", demo: false },
+      sandbox: { backend: "embedded", image: null, digest: "d", limits: "" },
+      skills: null,
+      workspace: "/w",
+      replayOf,
+      version: "0",
+    };
+  }
+
+  async replay(source: string, id: string): Promise<Session> {
+    const { spec } = (await Session.open(this.#parts(), source)).view;
+    return Session.create(this.#parts(), id, { ...spec, replayOf: source });
+  }
+
+  #parts(): SessionParts {
+    this.sandbox = new FakeSandbox();
+    const { commands } = this;
+    const sandbox = this.sandbox;
+    const run = sandbox.run.bind(sandbox);
+    sandbox.run = async (command, options) => {
+      commands.push(command);
+      return run(command, options);
+    };
+    return {
+      driver: this.driver,
+      world: this.world,
+      model: this.model,
+      tools: [execTool(sandbox), askQuestionTool(), ...this.extra],
+      trees: this.trees,
+      sandbox,
+      onRecord: () => {},
+    };
+  }
+}
