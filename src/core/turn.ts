@@ -36,6 +36,8 @@ export interface TurnsResult {
 }
 
 const maxModelAttempts = 3;
+/** The request leaves before the copy starts to read the disk. */
+const copyAfterMs = 25;
 
 /**
  * Calls the model and its tools until the model asks for no more tools. A turn is one answer of
@@ -66,7 +68,7 @@ export async function runTurns(context: TurnContext): Promise<TurnsResult> {
           context.signal,
         );
         // The copy is made while the model thinks for the first time; nothing has changed it yet.
-        if (turn === 1) context.workspace.prepare();
+        if (turn === 1) context.workspace.prepare(world.sleep(copyAfterMs, context.signal));
         return pending;
       },
     );

@@ -1,6 +1,6 @@
 import type { Flow } from "./flow.ts";
 import type { SandboxHost, WorkspaceTrees } from "./ports.ts";
-import { treeInfo, type ToolOutput } from "./records.ts";
+import { treeInfo, type ToolOutput, type TreeInfo } from "./records.ts";
 
 export interface WorkspaceParts {
   readonly trees: WorkspaceTrees;
@@ -19,7 +19,7 @@ export class Workspace {
   /** The tree that the session started from, empty before the first change. */
   base = "";
   readonly #parts: WorkspaceParts;
-  #seeding: Promise<unknown> | null = null;
+  #seeding: Promise<TreeInfo> | null = null;
   #current = false;
   #announceNewShell = false;
 
@@ -27,10 +27,20 @@ export class Workspace {
     this.#parts = parts;
   }
 
-  /** Starts copying ahead of need, while the model thinks. A failure shows when the copy is needed. */
-  prepare(): void {
-    this.#seeding ??= this.#parts.trees.seed();
-    this.#seeding.catch(() => {});
+  /** Starts copying ahead of need, once `first` has resolved. A failure shows when the copy is needed. */
+  prepare(first: Promise<void>): void {
+    this.#copy(first).catch(() => {});
+  }
+
+  /** One copy at a time; one that failed can be tried again. */
+  #copy(first: Promise<void>): Promise<TreeInfo> {
+    this.#seeding ??= first
+      .then(async () => this.#parts.trees.seed())
+      .catch((error: unknown) => {
+        this.#seeding = null;
+        throw error;
+      });
+    return this.#seeding;
   }
 
   /** Resolves when no copy is being made: only then may the tree be removed. */
@@ -62,10 +72,7 @@ export class Workspace {
         inputs: { folder: this.#parts.source },
         output: treeInfo,
       },
-      async () => {
-        this.prepare();
-        return treeInfo.parse(await this.#seeding);
-      },
+      async () => this.#copy(Promise.resolve()),
     );
     this.base = info.tree;
     if (this.tree === "") this.tree = info.tree;

@@ -194,6 +194,21 @@ export function sandboxContract(
       assert.equal(text((await run(sandbox, "echo on")).stdout), "on\n");
     });
 
+    test("a job stands still too, and goes on", onlyRealBash, async () => {
+      const ticks = async (): Promise<number> => (await lstat(join(under.tree, "ticks"))).size;
+      await run(sandbox, "while sleep 0.02; do echo >> ticks; done & job=$!; sleep 0.1");
+      const [first, second] = await sandbox.frozen(async () => {
+        const size = await ticks();
+        await new Promise((resolve) => {
+          setTimeout(resolve, 200);
+        });
+        return [size, await ticks()];
+      });
+      assert.equal(first, second);
+      await run(sandbox, "sleep 0.2; kill $job");
+      assert.ok((await ticks()) > first);
+    });
+
     test("after a stop and a start the files are there and the shell is new", async () => {
       await run(sandbox, "cd /tmp; export WORD=old; echo kept > /workspace/kept");
       await sandbox.stop();

@@ -1,0 +1,230 @@
+import assert from "node:assert/strict";
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { CairnError } from "../../src/core/errors.ts";
+import { isGuarded, isKeptBack } from "../../src/snapshot/guardedPath.ts";
+import { Place } from "./place.ts";
+
+function folder(path: string): Record<string, string> {
+  const files = readdirSync(path, { recursive: true, encoding: "utf8", withFileTypes: true });
+  return Object.fromEntries(
+    files
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .map((file) => [file.slice(path.length + 1), readFileSync(file, "utf8")]),
+  );
+}
+
+async function summary(place: Place, base: string, tree: string): Promise<unknown> {
+  const plan = await place.trees.plan(base, tree);
+  return plan.map(({ path, change, conflict }) => [path, change, conflict]);
+}
+
+test("the user's folder stays as it is until changes are applied, and then holds exactly them", async (context) => {
+  const start = {
+    "keep.txt": "keep",
+    "edit.txt": "old\n",
+    "dir/gone.txt": "bye",
+    "run.sh": "#!\n",
+  };
+  const place = new Place(context, start);
+  chmodSync(join(place.workspace, "edit.txt"), 0o600);
+  const { tree: base } = await place.trees.seed();
+  place.agent("edit.txt", "new\n");
+  place.agent("new/deep/file.txt", "hello");
+  chmodSync(join(place.tree, "run.sh"), 0o755);
+  rmSync(join(place.tree, "dir"), { recursive: true });
+  const tree = await place.trees.capture();
+  const plan = await place.trees.plan(base, tree);
+  assert.deepEqual(folder(place.workspace), start, "planning touches nothing");
+
+  await place.trees.apply(base, tree, plan);
+
+  assert.deepEqual(folder(place.workspace), {
+    "edit.txt": "new\n",
+    "keep.txt": "keep",
+    "new/deep/file.txt": "hello",
+    "run.sh": "#!\n",
+  });
+  assert.equal(existsSync(join(place.workspace, "dir")), false);
+  assert.equal(statSync(join(place.workspace, "run.sh")).mode & 0o111, 0o111);
+  assert.equal(statSync(join(place.workspace, "edit.txt")).mode & 0o777, 0o600);
+  await place.trees.apply(base, tree, plan);
+  assert.deepEqual(await place.trees.plan(base, tree), []);
+});
+
+test("a file that the user changed, deleted or made meanwhile is a conflict and never touched", async (context) => {
+  const place = new Place(context, { both: "1", theirs: "1", same: "1", lost: "1", deleted: "1" });
+  const { tree: base } = await place.trees.seed();
+  for (const path of ["both", "theirs", "same", "lost", "added"]) place.agent(path, "agent");
+  rmSync(join(place.tree, "deleted"));
+  const tree = await place.trees.capture();
+  place.user("both", "user");
+  place.user("same", "agent");
+  place.user("added", "user");
+  place.user("deleted", "user");
+  rmSync(join(place.workspace, "lost"));
+  const changed = "You changed this file since the session started; it is left as it is.";
+  assert.deepEqual(await summary(place, base, tree), [
+    ["added", "added", changed],
+    ["both", "modified", changed],
+    ["deleted", "deleted", changed],
+    ["lost", "modified", "You deleted this file since the session started; it is not made again."],
+    ["theirs", "modified", null],
+  ]);
+  await place.trees.apply(base, tree, await place.trees.plan(base, tree));
+  assert.deepEqual(folder(place.workspace), {
+    added: "user",
+    both: "user",
+    deleted: "user",
+    same: "agent",
+    theirs: "agent",
+  });
+});
+
+test("what an editor or a tool would run is shown, but never applied", async (context) => {
+  const place = new Place(context);
+  const { tree: base } = await place.trees.seed();
+  const guarded = [
+    ".git/hooks/pre-commit",
+    "sub/.GIT/config",
+    ".vscode/tasks.json",
+    ".devcontainer/devcontainer.json",
+    "x.code-workspace",
+    ".envrc",
+    ".husky/pre-commit",
+  ];
+  for (const path of guarded) place.agent(path, "evil");
+  place.agent("node_modules/x/index.js", "installed");
+  symlinkSync("/etc/passwd", join(place.tree, "link"));
+  place.agent("fine.txt", "fine");
+  const tree = await place.trees.capture();
+  const plan = await place.trees.plan(base, tree);
+  const free = plan.filter(({ conflict }) => conflict === null).map(({ path }) => path);
+  assert.deepEqual(free, ["fine.txt"]);
+  assert.equal(plan.length, guarded.length + 2);
+  await place.trees.apply(base, tree, plan);
+  assert.deepEqual(readdirSync(place.workspace), ["fine.txt"]);
+});
+
+test("every spelling that some system takes for a guarded path is guarded", () => {
+  const guarded = [
+    ".VSCODE/Settings.json",
+    ".vscode./settings.json",
+    ".vscode::$INDEX_ALLOCATION/settings.json",
+    ".vs\u200ccode/settings.json",
+    "．git/config",
+    "a/.git\\hooks\\x",
+    "GIT~1/config",
+    "sub/.git",
+    ".DevContainer /x",
+    "A.Code-Workspace",
+    ".EnvRC",
+  ];
+  for (const path of guarded) assert.ok(isGuarded(path), path);
+  const plain = [".gitignore", "src/git/x", "vscode/x", "a.code-workspace.md", ".github/x", "a~1"];
+  for (const path of plain) assert.ok(!isGuarded(path), path);
+  assert.ok(isKeptBack("a/Node_Modules/x") && isKeptBack(".CAIRN/store.db"));
+});
+
+test("nothing is written through a link in the user's folder", async (context) => {
+  const place = new Place(context, { "d/x": "1" });
+  const { tree: base } = await place.trees.seed();
+  place.agent("d/x", "2");
+  place.agent("d/new", "2");
+  const tree = await place.trees.capture();
+  rmSync(join(place.workspace, "d"), { recursive: true });
+  symlinkSync(place.outside, join(place.workspace, "d"));
+  const blocked = "It lies below a link or a file of your folder, where nothing is written.";
+  assert.deepEqual(await summary(place, base, tree), [
+    ["d/new", "added", blocked],
+    ["d/x", "modified", blocked],
+  ]);
+  await place.trees.apply(base, tree, await place.trees.plan(base, tree));
+  assert.deepEqual(readdirSync(place.outside), []);
+});
+
+test("changes that are not the approved ones are refused before anything is written", async (context) => {
+  const place = new Place(context, { a: "1", b: "1" });
+  const { tree: base } = await place.trees.seed();
+  place.agent("a", "2");
+  place.agent("b", "2");
+  const tree = await place.trees.capture();
+  const plan = await place.trees.plan(base, tree);
+  place.user("b", "mine");
+  await assert.rejects(place.trees.apply(base, tree, plan), { code: "apply.conflict" });
+  assert.equal(place.userText("a"), "1");
+  place.user("b", "1");
+  const forged = plan.map((change) => ({ ...change, diff: "harmless" }));
+  await assert.rejects(place.trees.apply(base, tree, forged), { code: "apply.conflict" });
+  await assert.rejects(place.trees.apply(base, tree, plan.slice(1)), { code: "apply.conflict" });
+  const [first] = plan;
+  assert.ok(first);
+  const foreign = [...plan, { ...first, path: "other" }];
+  await assert.rejects(place.trees.apply(base, tree, foreign), { code: "apply.conflict" });
+  assert.deepEqual(folder(place.workspace), { a: "1", b: "1" });
+});
+
+test("applying again after a crash half way finishes the rest", async (context) => {
+  const place = new Place(context, { a: "1", b: "1", c: "1" });
+  const { tree: base } = await place.trees.seed();
+  for (const path of ["a", "b"]) place.agent(path, "2");
+  rmSync(join(place.tree, "c"));
+  const tree = await place.trees.capture();
+  const plan = await place.trees.plan(base, tree);
+  place.user("a", "2");
+  rmSync(join(place.workspace, "c"));
+  await place.trees.apply(base, tree, plan);
+  assert.deepEqual(folder(place.workspace), { a: "2", b: "2" });
+});
+
+test("a file that became a folder is applied in one go", async (context) => {
+  const place = new Place(context, { a: "file" });
+  const { tree: base } = await place.trees.seed();
+  rmSync(join(place.tree, "a"));
+  place.agent("a/b", "inner");
+  const tree = await place.trees.capture();
+  await place.trees.apply(base, tree, await place.trees.plan(base, tree));
+  assert.deepEqual(folder(place.workspace), { "a/b": "inner" });
+});
+
+test("a folder that cannot be written says which file and what to do", async (context) => {
+  const place = new Place(context, { "ro/a": "1" });
+  const { tree: base } = await place.trees.seed();
+  place.agent("ro/a", "2");
+  const tree = await place.trees.capture();
+  const plan = await place.trees.plan(base, tree);
+  await readOnly(join(place.workspace, "ro"), async () => {
+    await assert.rejects(place.trees.apply(base, tree, plan), (error) => {
+      assert.ok(CairnError.is(error, "apply.readOnly"));
+      assert.match(error.message, /^ro\/a .*Make it writable/);
+      return true;
+    });
+  });
+  await place.trees.apply(base, tree, plan);
+  assert.equal(place.userText("ro/a"), "2");
+});
+
+/** Mode bits do not stop root, so root gives its rights up for a while. */
+async function readOnly(path: string, work: () => Promise<void>): Promise<void> {
+  const root = process.getuid?.() === 0;
+  chmodSync(join(path, ".."), 0o755);
+  chmodSync(join(path, "../.."), 0o755);
+  chmodSync(path, 0o555);
+  if (root) process.seteuid?.(65_534);
+  try {
+    await work();
+  } finally {
+    if (root) process.seteuid?.(0);
+    chmodSync(path, 0o755);
+  }
+}
