@@ -34,6 +34,12 @@ class Journal {
 
 const spec = { kind: "tool", name: "t", inputs: { args: "1" }, output: z.number() } as const;
 
+const openQuestion = async (): Promise<WaitSpec> => ({
+  kind: "question",
+  question: "Which?",
+  subject: { kind: "question", question: "Which?", choices: [] },
+});
+
 test("a step runs once; after a restart its outcome comes from the record", async () => {
   const journal = new Journal();
   let ran = 0;
@@ -89,12 +95,7 @@ test("an act leaves its intent before it starts, with the same operation id afte
 
 test("an unanswered wait parks, and asks the same thing after a restart without recording it again", async () => {
   const journal = new Journal();
-  const open = async (): Promise<WaitSpec> => ({
-    kind: "question",
-    question: "Which?",
-    subject: { kind: "question", question: "Which?", choices: [] },
-  });
-  await assert.rejects(journal.flow().wait("w", z.string(), open), Parked);
+  await assert.rejects(journal.flow().wait("w", z.string(), openQuestion), Parked);
   await assert.rejects(
     journal.flow().wait("w", z.string(), async () => assert.fail("it asked anew")),
     Parked,
