@@ -34,6 +34,22 @@ const node = {
   loader: { ".node": "empty" },
 };
 
+/**
+ * Parts of the built-in shell for commands that it does not offer (python, sqlite, html, archives
+ * with native code, the network): empty modules in their place keep the worker small.
+ */
+const leftOut = {
+  name: "left-out",
+  setup(bundler) {
+    const filter =
+      /^(turndown|sql\.js|quickjs-emscripten|@mongodb-js\/zstd|node-liblzma)$|\/undici-[A-Z0-9]+\.js$/;
+    bundler.onResolve({ filter }, ({ path }) => ({ path, namespace: "left-out" }));
+    bundler.onLoad({ filter: /.*/, namespace: "left-out" }, () => ({
+      contents: "module.exports = {};",
+    }));
+  },
+};
+
 /** One entry a call that cannot share chunks with another. */
 const bundles = [
   {
@@ -49,6 +65,7 @@ const bundles = [
   {
     ...node,
     entryPoints: { embeddedWorker: "src/sandbox/embeddedWorker.ts" },
+    plugins: [leftOut],
   },
   {
     ...common,
@@ -56,7 +73,7 @@ const bundles = [
     format: "iife",
     target: "es2022",
     outdir: "dist",
-    entryPoints: { webview: "webview/main.ts" },
+    entryPoints: { webview: "webview/main.ts", panel: "webview/panel.css" },
   },
 ];
 

@@ -1,0 +1,119 @@
+import * as vscode from "vscode";
+import type { CallView, TurnView } from "../core/replay.ts";
+import type { KnownSession, KnownSessions, Problem } from "./knownSessions.ts";
+import { callInput, duration } from "./replayText.ts";
+import { shortened } from "./runs.ts";
+
+type Node =
+  | { readonly kind: "session"; readonly session: string; readonly known: KnownSession }
+  | { readonly kind: "turn"; readonly session: string; readonly turn: TurnView }
+  | { readonly kind: "call"; readonly session: string; readonly call: CallView }
+  | { readonly kind: "problem"; readonly problem: Problem };
+
+const stateIcons: Readonly<Record<KnownSession["state"], readonly [string, string?]>> = {
+  running: ["loading~spin"],
+  waiting: ["bell-dot", "notificationsWarningIcon.foreground"],
+  interrupted: ["debug-disconnect", "notificationsWarningIcon.foreground"],
+  completed: ["pass", "testing.iconPassed"],
+  failed: ["error", "testing.iconFailed"],
+  cancelled: ["circle-slash"],
+};
+
+const callIcons: Readonly<Record<string, string>> = {
+  exec: "terminal",
+  ask_question: "question",
+  skill: "book",
+};
+
+/** Sessions, their turns and their calls, newest session first. */
+export class SessionsTree implements vscode.TreeDataProvider<Node> {
+  readonly #known: KnownSessions;
+
+  constructor(known: KnownSessions) {
+    this.#known = known;
+  }
+
+  readonly onDidChangeTreeData: vscode.Event<void> = (listener, self, disposables) =>
+    this.#known.onDidChange(listener, self, disposables);
+
+  async getChildren(parent?: Node): Promise<Node[]> {
+    if (parent === undefined) {
+      return [
+        ...this.#known.problems.map((problem) => ({ kind: "problem", problem }) as const),
+        ...this.#known.all.map(
+          (known) => ({ kind: "session", session: known.session, known }) as const,
+        ),
+      ];
+    }
+    if (parent.kind === "session") {
+      const { turns } = await this.#known.view(parent.session);
+      return turns.map((turn) => ({ kind: "turn", session: parent.session, turn }));
+    }
+    if (parent.kind === "turn") {
+      return parent.turn.calls.map((call) => ({ kind: "call", session: parent.session, call }));
+    }
+    return [];
+  }
+
+  getTreeItem(node: Node): vscode.TreeItem {
+    switch (node.kind) {
+      case "session":
+        return sessionItem(node.known);
+      case "turn":
+        return turnItem(node.session, node.turn);
+      case "call":
+        return callItem(node.session, node.call);
+      case "problem":
+        return problemItem(node.problem);
+    }
+  }
+}
+
+function sessionItem({ session, goal, state, startedAt, records }: KnownSession): vscode.TreeItem {
+  const item = new vscode.TreeItem(shortened(goal, 28), vscode.TreeItemCollapsibleState.Collapsed);
+  const [icon, color] = stateIcons[state];
+  item.id = session;
+  item.description = `${state} · ${new Date(startedAt).toLocaleString([], { dateStyle: "short", timeStyle: "short" })}`;
+  item.tooltip = `${goal}\n\n${state}, ${records} records\n${session}`;
+  item.iconPath = themeIcon(icon, color);
+  item.contextValue = `session.${state}`;
+  return item;
+}
+
+function turnItem(session: string, { turn, calls }: TurnView): vscode.TreeItem {
+  const item = new vscode.TreeItem(`Turn ${turn}`, vscode.TreeItemCollapsibleState.Collapsed);
+  item.id = `${session}/${turn}`;
+  item.description = `${calls.length} ${calls.length === 1 ? "call" : "calls"}`;
+  item.iconPath = themeIcon("layers");
+  return item;
+}
+
+function callItem(session: string, call: CallView): vscode.TreeItem {
+  const model = call.kind === "model";
+  const item = new vscode.TreeItem(model ? "Model" : call.name);
+  const what = shortened(model ? (call.output ?? "") : callInput(call).text);
+  const took = call.output === null ? "no outcome yet" : duration(call.durationMs);
+  item.id = `${session}/${call.step}`;
+  item.description = what === "" ? took : `${what} · ${took}`;
+  item.tooltip = `${call.step}, ${took}`;
+  const icon = model ? "sparkle" : (callIcons[call.name] ?? "tools");
+  item.iconPath = themeIcon(icon, call.ok ? undefined : "testing.iconFailed");
+  item.command = {
+    title: "Replay",
+    command: "cairn.replaySession",
+    arguments: [{ session, step: call.step }],
+  };
+  return item;
+}
+
+function problemItem({ folder, session, reason }: Problem): vscode.TreeItem {
+  const item = new vscode.TreeItem(session === "" ? `Sessions of ${folder.name}` : session);
+  item.description = reason;
+  item.tooltip = reason;
+  item.iconPath = themeIcon("warning", "notificationsErrorIcon.foreground");
+  return item;
+}
+
+function themeIcon(name: string, color?: string): vscode.ThemeIcon {
+  return new vscode.ThemeIcon(name, color === undefined ? undefined : new vscode.ThemeColor(color));
+}

@@ -1,0 +1,128 @@
+import * as vscode from "vscode";
+import * as z from "zod";
+import { CairnError } from "../core/errors.ts";
+import type { TreeViewer } from "../core/sessions.ts";
+import type { Folder, Folders } from "./folders.ts";
+import type { KnownSessions } from "./knownSessions.ts";
+import { outputUri } from "./replayDocument.ts";
+import { emptyTree, treeUri } from "./treeFiles.ts";
+
+export interface StepParts {
+  readonly folders: Folders;
+  readonly known: KnownSessions;
+}
+
+/** A recorded step that left a tree. */
+interface StepTree {
+  readonly folder: Folder;
+  readonly trees: TreeViewer;
+  readonly tree: string;
+}
+
+const target = z.object({ session: z.string(), step: z.string() });
+
+/** Files that are read at once. */
+const batch = 16;
+
+/** The whole output of a call, in an editor of its own. */
+export async function openOutput(_: StepParts, argument: unknown): Promise<string> {
+  const { session, step } = target.parse(argument);
+  return open(outputUri(session, step));
+}
+
+/** Lets the person choose among the files that the step left, and opens one as it was. */
+export async function showFilesAtStep(
+  parts: StepParts,
+  argument: unknown,
+): Promise<string | undefined> {
+  const { folder, trees, tree } = await treeAt(parts, argument);
+  const placeHolder = "File to open as it was after this step";
+  const path = await vscode.window.showQuickPick(trees.list(tree), { placeHolder });
+  return path === undefined ? undefined : open(treeUri(folder, tree, path));
+}
+
+/** Compares a file as the step left it with the file in the folder now. */
+export async function diffToNow(parts: StepParts, argument: unknown): Promise<void> {
+  const at = await treeAt(parts, argument);
+  const changed = await vscode.window.withProgress(
+    {
+      location: vscode.ProgressLocation.Notification,
+      title: "Comparing the folder with this step",
+      cancellable: true,
+    },
+    async (_, cancelled) => changedFiles(at, cancelled),
+  );
+  if (changed === null) return;
+  if (changed.length === 0) {
+    void vscode.window.showInformationMessage("Every file of this step is the same in the folder.");
+    return;
+  }
+  const picked = await vscode.window.showQuickPick(changed, {
+    placeHolder: "File to compare with the folder",
+  });
+  if (picked === undefined) return;
+  const { folder, tree } = at;
+  const now = picked.gone
+    ? treeUri(folder, emptyTree, picked.label)
+    : vscode.Uri.joinPath(folder.uri, picked.label);
+  const title = `${picked.label} (step ↔ now)`;
+  await vscode.commands.executeCommand(
+    "vscode.diff",
+    treeUri(folder, tree, picked.label),
+    now,
+    title,
+  );
+}
+
+async function treeAt({ folders, known }: StepParts, argument: unknown): Promise<StepTree> {
+  const { session, step } = target.parse(argument);
+  const { folder } = await known.get(session);
+  const { trees } = await folders.sessions(folder);
+  const { turns } = await known.view(session);
+  const call = turns.flatMap(({ calls }) => calls).find((one) => one.step === step);
+  if (call !== undefined && call.treeAfter !== "") return { folder, trees, tree: call.treeAfter };
+  throw new CairnError(
+    "snapshot.missing",
+    "No files are recorded for this step: the copy of the folder was made later. Choose a later step.",
+  );
+}
+
+/** Files of the tree that the folder has otherwise or not at all; null when cancelled. */
+async function changedFiles(
+  { folder, trees, tree }: StepTree,
+  cancelled: vscode.CancellationToken,
+): Promise<
+  readonly { readonly label: string; readonly description: string; readonly gone: boolean }[] | null
+> {
+  const paths = await trees.list(tree);
+  const changed: { label: string; description: string; gone: boolean }[] = [];
+  for (let from = 0; from < paths.length; from += batch) {
+    if (cancelled.isCancellationRequested) return null;
+    const compared = await Promise.all(
+      paths.slice(from, from + batch).map(async (label) => {
+        const [then, now] = await Promise.all([
+          trees.file(tree, label),
+          readOrNull(vscode.Uri.joinPath(folder.uri, label)),
+        ]);
+        if (then !== null && now !== null && Buffer.compare(then, now) === 0) return [];
+        const gone = now === null;
+        return [{ label, description: gone ? "not in the folder now" : "differs", gone }];
+      }),
+    );
+    changed.push(...compared.flat());
+  }
+  return changed;
+}
+
+async function readOrNull(uri: vscode.Uri): Promise<Uint8Array | null> {
+  try {
+    return await vscode.workspace.fs.readFile(uri);
+  } catch {
+    return null;
+  }
+}
+
+async function open(uri: vscode.Uri): Promise<string> {
+  await vscode.window.showTextDocument(uri, { preview: true });
+  return uri.toString();
+}

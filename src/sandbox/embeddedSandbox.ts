@@ -1,0 +1,144 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import type { ExecOptions, ExecResult, Log, SandboxHost } from "../core/ports.ts";
+import type { SandboxInfo } from "../core/records.ts";
+import type { CommandOutput } from "./commandOutput.ts";
+import { deferred } from "./deferred.ts";
+import { embeddedReply, type EmbeddedReply } from "./embeddedProtocol.ts";
+import { oneAtATime } from "./oneAtATime.ts";
+import { type Ending, runCommand } from "./runCommand.ts";
+import { untilStopped } from "./untilStopped.ts";
+
+export interface EmbeddedSandboxOptions {
+  /** The session's tree on the host; `/workspace` inside. */
+  readonly tree: string;
+  /** A host directory of the session's own; holds `/agent/logs` and `/agent/runtime`. */
+  readonly state: string;
+  /** The built or source file of `embeddedWorker.ts`. */
+  readonly worker: URL;
+  readonly log: Log;
+}
+
+const workspace = "/workspace";
+const digest = "just-bash@3.4.2";
+const memoryMb = 512;
+
+/** A simulated shell in a thread of its own, for machines without a container engine. */
+export class EmbeddedSandbox implements SandboxHost {
+  readonly #options: EmbeddedSandboxOptions;
+  readonly #inTurn = oneAtATime();
+  #worker: Worker | null = null;
+  #started = false;
+  #cwd = workspace;
+  #env: Readonly<Record<string, string>> = {};
+
+  constructor(options: EmbeddedSandboxOptions) {
+    this.#options = options;
+  }
+
+  async probe(): Promise<SandboxInfo> {
+    return {
+      backend: "embedded",
+      image: null,
+      digest,
+      limits:
+        "The embedded sandbox is a simulated shell without git, node, python, package managers or builds; those need the docker sandbox.",
+    };
+  }
+
+  async start(): Promise<void> {
+    if (this.#started) return;
+    this.#started = true;
+    const { tree, state, log } = this.#options;
+    for (const directory of [tree, join(state, "logs"), join(state, "runtime")]) {
+      await mkdir(directory, { recursive: true });
+    }
+    log(`started (embedded ${digest}, workspace ${tree})`);
+  }
+
+  async run(command: string, options: ExecOptions): Promise<ExecResult> {
+    return this.#inTurn(async () => {
+      await this.start();
+      const { state, log } = this.#options;
+      const logs = { host: join(state, "logs"), inside: "/agent/logs" };
+      return runCommand(command, { logs, log }, async (output) =>
+        this.#run(command, options, output),
+      );
+    });
+  }
+
+  /** Nothing runs between two commands. */
+  async frozen<T>(work: () => Promise<T>): Promise<T> {
+    return this.#inTurn(work);
+  }
+
+  async stop(): Promise<void> {
+    if (!this.#started) return;
+    this.#started = false;
+    this.#options.log("stopping");
+    this.#cwd = workspace;
+    this.#env = {};
+    await this.#endWorker();
+  }
+
+  async #run(command: string, options: ExecOptions, output: CommandOutput): Promise<Ending> {
+    if (options.signal.aborted) return { status: "cancelled", exitCode: null, cwd: this.#cwd };
+    const asked = this.#ask(command);
+    const stopped = await untilStopped(options, asked);
+    if (stopped !== null) {
+      // Only the end of the thread stops a loop. Directory and variables are kept here.
+      await this.#endWorker();
+      return { status: stopped, exitCode: null, cwd: this.#cwd };
+    }
+    const reply = await asked;
+    if (reply === null) {
+      this.#worker = null;
+      return { status: "shellDied", exitCode: null, cwd: this.#cwd };
+    }
+    output.stdout.push(Buffer.from(reply.stdout));
+    output.stderr.push(Buffer.from(reply.stderr));
+    this.#cwd = reply.cwd;
+    this.#env = reply.env;
+    return { status: "exited", exitCode: reply.exitCode, cwd: this.#cwd };
+  }
+
+  /** Null when the thread ended instead of answering: it ran out of memory. */
+  async #ask(command: string): Promise<EmbeddedReply | null> {
+    const worker = (this.#worker ??= this.#newWorker());
+    const reply = deferred<EmbeddedReply | null>();
+    const onMessage = (message: unknown): void => reply.resolve(embeddedReply.parse(message));
+    const onEnd = (): void => reply.resolve(null);
+    worker.once("message", onMessage).once("error", onEnd).once("exit", onEnd);
+    worker.postMessage({ command, cwd: this.#cwd, env: this.#env });
+    try {
+      return await reply.promise;
+    } finally {
+      worker.off("message", onMessage).off("error", onEnd).off("exit", onEnd);
+    }
+  }
+
+  #newWorker(): Worker {
+    const { tree, state, worker } = this.#options;
+    return new Worker(worker, {
+      // Nothing of the host: no environment, no arguments, no output of its own.
+      env: {},
+      argv: [],
+      stdin: false,
+      stdout: true,
+      stderr: true,
+      resourceLimits: { maxOldGenerationSizeMb: memoryMb },
+      workerData: [
+        { host: tree, inside: workspace },
+        { host: join(state, "logs"), inside: "/agent/logs" },
+        { host: join(state, "runtime"), inside: "/agent/runtime" },
+      ],
+    });
+  }
+
+  async #endWorker(): Promise<void> {
+    const worker = this.#worker;
+    this.#worker = null;
+    await worker?.terminate();
+  }
+}

@@ -1,0 +1,72 @@
+import type { ExecOptions, ExecResult } from "../core/ports.ts";
+import { BashProcess } from "./bashProcess.ts";
+import type { CommandOutput } from "./commandOutput.ts";
+import { deferred } from "./deferred.ts";
+import { oneAtATime } from "./oneAtATime.ts";
+import { type Ending, runCommand, type Surroundings } from "./runCommand.ts";
+import type { OpenShell } from "./shellTransport.ts";
+import { SideRecords } from "./sideRecords.ts";
+import { untilStopped } from "./untilStopped.ts";
+
+export interface ShellOptions extends Surroundings {
+  readonly open: OpenShell;
+  /** Directory that a new shell starts in, as a path inside. */
+  readonly home: string;
+}
+
+/** The one shell of a session: calls queue, each ends in a result, and no command runs twice. */
+export class PersistentShell {
+  readonly #options: ShellOptions;
+  readonly #inTurn = oneAtATime();
+  #bash: BashProcess | null = null;
+  #cwd: string;
+
+  constructor(options: ShellOptions) {
+    this.#options = options;
+    this.#cwd = options.home;
+  }
+
+  async run(command: string, options: ExecOptions): Promise<ExecResult> {
+    return this.exclusive(async () =>
+      runCommand(command, this.#options, async (output) => this.#run(command, options, output)),
+    );
+  }
+
+  /** Does work between two commands. */
+  async exclusive<T>(work: () => Promise<T>): Promise<T> {
+    return this.#inTurn(work);
+  }
+
+  async #run(command: string, options: ExecOptions, output: CommandOutput): Promise<Ending> {
+    if (options.signal.aborted) return { status: "cancelled", exitCode: null, cwd: this.#cwd };
+    this.#bash ??= await startBash(this.#options.open);
+    const bash = this.#bash;
+    // It ended after the last command. This one may count on what is gone, so it does not run.
+    if (!bash.alive) return this.#bury(bash);
+    const stopped = await untilStopped(options, bash.whileAlive(bash.run(command, output)));
+    const usable = stopped === null || (await bash.whileAlive(bash.stop())) === true;
+    const settled = usable ? await bash.whileAlive(bash.settle()) : null;
+    if (settled === null) return this.#bury(bash);
+    this.#cwd = settled.cwd;
+    return stopped === null
+      ? { status: "exited", ...settled }
+      : { status: stopped, exitCode: null, cwd: settled.cwd };
+  }
+
+  async #bury(bash: BashProcess): Promise<Ending> {
+    const exitCode = await bash.kill();
+    this.#bash = null;
+    this.#cwd = this.#options.home;
+    return { status: "shellDied", exitCode, cwd: this.#cwd };
+  }
+}
+
+async function startBash(open: OpenShell): Promise<BashProcess> {
+  const records = new SideRecords();
+  const ended = deferred<number | null>();
+  const side = (bytes: Buffer): void => records.push(bytes);
+  const transport = await open({ side, ended: ended.resolve, lost: ended.reject });
+  const bash = new BashProcess(transport, records, ended.promise);
+  await bash.whileAlive(bash.start());
+  return bash;
+}

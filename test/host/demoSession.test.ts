@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { before, suite, test } from "node:test";
+import * as vscode from "vscode";
+import * as z from "zod";
+import { toolOutput, type SessionRecord } from "../../src/core/records.ts";
+import { viewOf } from "../../src/core/replay.ts";
+import { Folders, type Folder } from "../../src/host/folders.ts";
+import { treeUri } from "../../src/host/treeFiles.ts";
+import { commandLine, eventually, recordsOf, workspaceFolder } from "./cairn.ts";
+
+suite("the demo session, started from the palette", () => {
+  let session = "";
+  let replay: vscode.TextDocument;
+
+  before(async () => {
+    session = z.string().parse(await vscode.commands.executeCommand("cairn.runDemoSession"));
+    await waitsFor("question");
+    const uri = z
+      .string()
+      .parse(await vscode.commands.executeCommand("cairn.replaySession", { session }));
+    replay = await vscode.workspace.openTextDocument(vscode.Uri.parse(uri));
+  });
+
+  async function waitsFor(kind: string): Promise<string> {
+    return eventually(`the session waits for ${kind}`, async () => {
+      const { openWaits } = viewOf(await recordsOf(session));
+      return openWaits.find(({ subject }) => subject.kind === kind)?.wait;
+    });
+  }
+
+  test("it parks at its question, and the replay that is open says so", () => {
+    assert.equal(replay.languageId, "markdown");
+    assert.match(replay.getText(), /^# Replay\n\n- Status: waiting\n/);
+    assert.match(replay.getText(), /## Waits for an answer\n\n```text\nThe row `lamp`/);
+  });
+
+  test("every call has its output, and those after the copy have their files", async () => {
+    const lenses = await vscode.commands.executeCommand<vscode.CodeLens[]>(
+      "vscode.executeCodeLensProvider",
+      replay.uri,
+    );
+    const titles = (line: number): string[] =>
+      lenses
+        .filter(({ range }) => range.start.line === line)
+        .map(({ command }) => command?.title ?? "");
+    const headings = replay
+      .getText()
+      .split("\n")
+      .flatMap((text, line) => (text.startsWith("### ") ? [{ text, titles: titles(line) }] : []));
+    const [firstModel, firstCommand] = headings;
+    assert.match(firstModel?.text ?? "", /^### Model `demo` · /);
+    assert.deepEqual(firstModel?.titles, ["Open output"]);
+    assert.match(firstCommand?.text ?? "", /^### `exec` · /);
+    assert.deepEqual(firstCommand?.titles, ["Open output", "Files at this step", "Diff to now"]);
+  });
+
+  test("an answer on the command line shows in the open replay by itself", async () => {
+    const wait = await waitsFor("question");
+    await commandLine("answer", session, wait, "Count it as 0");
+    await eventually("the replay shows the answer and the next wait", async () => {
+      const text = replay.getText();
+      return /\(cli\): `Count it as 0`/.test(text) && /Apply \d changes?/.test(text)
+        ? true
+        : undefined;
+    });
+  });
+
+  test("no file of the folder changes before the changes are approved", async () => {
+    assert.equal(await file("cairn-demo/total.sh"), null);
+    const wait = await waitsFor("apply");
+    await commandLine("answer", session, wait, "approve");
+    assert.match((await file("cairn-demo/total.sh")) ?? "", /NR > 1/);
+    await eventually("the replay says that it is completed", async () =>
+      replay.getText().includes("- Status: completed") ? true : undefined,
+    );
+  });
+
+  test("a file opens as it was at an earlier step, and cannot be changed there", async () => {
+    const trees = (await recordsOf(session)).flatMap(treeOf);
+    const [folder] = new Folders(async () => Promise.reject(new Error("not used")), memento).all;
+    assert(folder !== undefined);
+    const at = (tree: string | undefined): vscode.Uri => pathIn(folder, tree);
+    assert.match(await read(at(trees.find((tree) => tree !== trees[0]))), /NR > 2/);
+    assert.match(await read(at(trees.at(-1))), /NR > 1/);
+    await assert.rejects(
+      async () => vscode.workspace.fs.writeFile(at(trees.at(-1)), new Uint8Array()),
+      /read-?only|NoPermissions/i,
+    );
+    await assert.rejects(async () => read(at(trees[0]).with({ path: `/${trees[0]}/nothing` })));
+  });
+
+  test("the whole output of a call opens as a plain text", async () => {
+    const step = viewOf(await recordsOf(session)).turns[0]?.calls[0]?.step;
+    const uri = z
+      .string()
+      .parse(await vscode.commands.executeCommand("cairn.openOutput", { session, step }));
+    const document = await vscode.workspace.openTextDocument(vscode.Uri.parse(uri));
+    assert.equal(document.languageId, "plaintext");
+    assert.match(document.getText(), /^Hello! I am the demo/);
+  });
+});
+
+const memento: vscode.Memento = {
+  keys: () => [],
+  get: () => undefined,
+  update: async () => {},
+};
+
+function treeOf(record: SessionRecord): readonly string[] {
+  if (record.kind !== "step.completed" || record.stepKind !== "tool") return [];
+  const { tree } = toolOutput.parse(record.output);
+  return tree === undefined ? [] : [tree];
+}
+
+function pathIn(folder: Folder, tree = ""): vscode.Uri {
+  return treeUri(folder, tree, "cairn-demo/total.sh");
+}
+
+async function file(path: string): Promise<string | null> {
+  try {
+    return await read(vscode.Uri.joinPath(workspaceFolder().uri, path));
+  } catch {
+    return null;
+  }
+}
+
+async function read(uri: vscode.Uri): Promise<string> {
+  return new TextDecoder().decode(await vscode.workspace.fs.readFile(uri));
+}

@@ -1,0 +1,35 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DockerSandbox } from "../../src/sandbox/dockerSandbox.ts";
+import type { SandboxUnderTest } from "../contracts/sandbox.ts";
+import type { TestEngine } from "../harness/engine.ts";
+
+let sessions = 0;
+
+export interface DockerUnderTest extends SandboxUnderTest {
+  readonly sandbox: DockerSandbox;
+  readonly session: string;
+}
+
+/** A sandbox over directories of its own, with a name that no other has. */
+export async function dockerPlace(
+  engine: Pick<TestEngine, "socketPath" | "image">,
+  session = `test-${process.pid}-${(sessions += 1)}`,
+): Promise<DockerUnderTest> {
+  const place = await mkdtemp(join(tmpdir(), "cairn-sandbox-"));
+  const tree = join(place, "workspace");
+  const lines: string[] = [];
+  const sandbox = new DockerSandbox({
+    ...engine,
+    session,
+    tree,
+    state: place,
+    log: (line) => lines.push(line),
+  });
+  const close = async (): Promise<void> => {
+    await sandbox.stop();
+    await rm(place, { recursive: true, force: true });
+  };
+  return { sandbox, session, tree, state: place, lines, close };
+}

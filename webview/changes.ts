@@ -1,0 +1,69 @@
+import type { PanelWait } from "../src/protocol.ts";
+import { element } from "./ui/element.ts";
+
+type ApplySubject = Extract<PanelWait["record"]["subject"], { kind: "apply" }>;
+type Change = ApplySubject["changes"][number];
+
+/** Diffs that are short together are open from the start. */
+const openLines = 60;
+
+/** The files of an apply with their real diffs; apart from them, what will not be applied and why. */
+export function changes(subject: ApplySubject): readonly HTMLElement[] {
+  const wanted = subject.changes.filter((change) => change.conflict === null);
+  const conflicts = subject.changes.filter((change) => change.conflict !== null);
+  const total = wanted.reduce((sum, change) => sum + hunks(change.diff).length, 0);
+  const files = wanted.map((change) => file(change, total <= openLines));
+  if (conflicts.length === 0) return files;
+  return [
+    ...files,
+    element("h3", "label", "Left as they are"),
+    element("ul", "conflicts", conflicts.map(conflictItem)),
+  ];
+}
+
+function file(change: Change, open: boolean): HTMLElement {
+  const lines = hunks(change.diff);
+  const added = lines.filter((line) => line.startsWith("+")).length;
+  const removed = lines.filter((line) => line.startsWith("-")).length;
+  const summary = element("summary", "", [
+    element("span", "path", change.path),
+    element("span", "note", change.change === "modified" ? "" : change.change),
+    element("span", "added", `+${added}`),
+    element("span", "removed", `−${removed}`),
+  ]);
+  const details = element("details", "file", [summary]);
+  const fill = (): void => {
+    if (details.open && details.childElementCount === 1) details.append(diffView(change, lines));
+  };
+  details.addEventListener("toggle", fill);
+  details.open = open;
+  fill();
+  return details;
+}
+
+function diffView({ binary, path }: Change, lines: readonly string[]): HTMLElement {
+  if (binary) return element("p", "note", "A binary file: its bytes are not shown.");
+  const shown = element("div", "diff", lines.map(diffLine));
+  shown.tabIndex = 0;
+  shown.setAttribute("role", "group");
+  shown.setAttribute("aria-label", `Changes of ${path}`);
+  return shown;
+}
+
+function diffLine(line: string): HTMLElement {
+  if (line.startsWith("+")) return element("ins", "", line);
+  if (line.startsWith("-")) return element("del", "", line);
+  return element("span", line.startsWith("@@") ? "hunk" : "", line);
+}
+
+function conflictItem({ path, conflict: reason }: Change): HTMLElement {
+  return element("li", "", [element("span", "path", path), element("span", "note", reason ?? "")]);
+}
+
+/** The lines from the first hunk on: a line before it that begins with `+` or `-` is no change. */
+function hunks(text: string | null): readonly string[] {
+  if (text === null) return [];
+  const lines = text.trimEnd().split("\n");
+  const first = lines.findIndex((line) => line.startsWith("@@"));
+  return first === -1 ? [] : lines.slice(first);
+}
