@@ -5,14 +5,12 @@ import { CairnError } from "../core/errors.ts";
 import { namedProfile, parseProfile } from "../core/profile.ts";
 import type { Profile, SessionRecord, SessionStatus } from "../core/records.ts";
 import { parseAnswer, suggestedAnswer, viewOf } from "../core/replay.ts";
-import type { Run, Sessions } from "../core/sessions.ts";
+import { demoGoal, type Run, type Sessions } from "../core/sessions.ts";
 import { Engine } from "../engine.ts";
 import { helpText, parseArguments, type Arguments } from "./arguments.ts";
 import { answerCommand, plain, printEntry, printRecord } from "./print.ts";
 
 const exit = { completed: 0, failed: 1, usage: 2, waiting: 3, denied: 4 } as const;
-
-const demoGoal = "The test in this folder fails. Find out why and fix it.";
 
 async function main(argv: readonly string[]): Promise<number> {
   const parsed = parseArguments(argv);

@@ -117,8 +117,9 @@ export interface ExecOptions {
 
 /**
  * `exited`: ran to its end, `exitCode` is its own. `timedOut` and `cancelled`: its processes were
- * ended, the shell lives on. `shellDied`: the command ended the shell itself; it is never run
- * again, the next one gets a new shell (directory, variables and jobs are gone).
+ * ended, the shell lives on. `shellDied`: the command ended the shell, or found it ended by a job
+ * of an earlier one; it is never run again, the next one gets a new shell (directory, variables
+ * and jobs are gone).
  */
 export type ExecStatus = "exited" | "timedOut" | "cancelled" | "shellDied";
 

@@ -2,6 +2,9 @@ import type { WorkspaceTrees } from "./ports.ts";
 import type { Profile, SessionRecord, SessionStatus } from "./records.ts";
 import type { Answer } from "./session.ts";
 
+/** What the demo session is asked to do. */
+export const demoGoal = "The test in this folder fails. Find out why and fix it.";
+
 /** `auto` is docker when an engine answers and has the image, else embedded. */
 export type SandboxChoice = "auto" | "docker" | "embedded";
 

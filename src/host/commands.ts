@@ -1,7 +1,7 @@
 import * as vscode from "vscode";
 import * as z from "zod";
 import { CairnError } from "../core/errors.ts";
-import type { Run, StartRequest } from "../core/sessions.ts";
+import { demoGoal, type Run, type StartRequest } from "../core/sessions.ts";
 import { requireTrust, type Folder, type Folders } from "./folders.ts";
 import type { KnownSession, KnownSessions } from "./knownSessions.ts";
 import type { LogChannel } from "./log.ts";
@@ -26,8 +26,6 @@ export interface CommandParts {
 
 /** What a view, a lens or a program may hand to a command. */
 const target = z.object({ session: z.string(), step: z.exactOptional(z.string()) });
-
-const demoGoal = "The test in this folder fails. Find out why and fix it.";
 
 /** Every command of the extension. A failure is one sentence, shown and logged. */
 export function registerCommands(parts: CommandParts): vscode.Disposable {

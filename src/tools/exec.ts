@@ -56,7 +56,7 @@ function ending(result: ExecResult, timeoutMs: number): string {
     case "cancelled":
       return `[cancelled]${cut}`;
     case "shellDied":
-      return `[the command ended the shell (exit ${result.exitCode ?? "unknown"}); the next one gets a new shell in /workspace]${cut}`;
+      return `[the shell ended (exit ${result.exitCode ?? "unknown"}); this command is not run again, and the next one gets a new shell in /workspace]${cut}`;
   }
 }
 
