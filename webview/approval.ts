@@ -48,6 +48,11 @@ export class Approval {
     return this.element.classList.contains("refused");
   }
 
+  /** True from the moment that an answer is on its way. */
+  get sent(): boolean {
+    return this.#sent;
+  }
+
   /** The card has appeared, changed or moved: for a moment it takes no answer. */
   arm(): void {
     this.#armedAt = performance.now() + armMs;

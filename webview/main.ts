@@ -9,6 +9,8 @@ registerElements();
 
 const api = acquireVsCodeApi();
 const cards = new Map<string, Approval>();
+/** Cards that went with an answer under way, which may still come back as refused. */
+const gone = new Map<string, Approval>();
 const news = element("p", "unseen");
 const list = element("div", "");
 const empty = emptyState();
@@ -22,7 +24,7 @@ window.addEventListener("message", ({ data }: MessageEvent<ToPanel>) => {
       show(data.waits, data.focus);
       break;
     case "refused":
-      cards.get(keyOf(data.session, data.wait))?.refuse(data.sentence);
+      refuse(keyOf(data.session, data.wait), data.sentence);
       break;
   }
 });
@@ -58,8 +60,21 @@ function show(waits: readonly PanelWait[], focus: boolean): void {
   if (focus || lost) cards.values().next().value?.element.focus();
 }
 
+/** Somebody else was first: the card may be off the list before its answer comes back. */
+function refuse(key: string, sentence: string): void {
+  const closed = gone.get(key);
+  (cards.get(key) ?? closed)?.refuse(sentence);
+  if (closed === undefined) return;
+  gone.delete(key);
+  cards.set(key, closed);
+  list.prepend(closed.element);
+  closed.close(() => remove(key, closed));
+  empty.hidden = true;
+}
+
 function remove(key: string, card: Approval): void {
   cards.delete(key);
+  if (card.sent) gone.set(key, card);
   card.element.remove();
   empty.hidden = cards.size > 0;
 }

@@ -92,15 +92,21 @@ export function sandboxContract(
       ]);
     });
 
-    testOfRealBash("functions, plain variables, jobs and descriptors are there too", async () => {
-      await run(sandbox, "word=plain; say() { echo $word; }; exec 5>/tmp/five; sleep 100 & job=$!");
-      const result = await run(
-        sandbox,
-        "say; echo five >&5; cat /tmp/five; kill -0 $job && echo on",
-      );
-      assert.equal(text(result.stdout), "plain\nfive\non\n");
-      await run(sandbox, "kill $job; exec 5>&-");
-    });
+    void testOfRealBash(
+      "functions, plain variables, jobs and descriptors are there too",
+      async () => {
+        await run(
+          sandbox,
+          "word=plain; say() { echo $word; }; exec 5>/tmp/five; sleep 100 & job=$!",
+        );
+        const result = await run(
+          sandbox,
+          "say; echo five >&5; cat /tmp/five; kill -0 $job && echo on",
+        );
+        assert.equal(text(result.stdout), "plain\nfive\non\n");
+        await run(sandbox, "kill $job; exec 5>&-");
+      },
+    );
 
     test("a directory may have spaces and line breaks in its name", async () => {
       const result = await run(sandbox, "mkdir -p $'/tmp/a b\\nc'; cd $'/tmp/a b\\nc'");
@@ -193,7 +199,7 @@ export function sandboxContract(
       assert.equal(text((await run(sandbox, "echo on")).stdout), "on\n");
     });
 
-    testOfRealBash("a job stands still too, and goes on", async () => {
+    void testOfRealBash("a job stands still too, and goes on", async () => {
       await run(sandbox, "while sleep 0.02; do echo >> ticks; done & job=$!; sleep 0.1");
       const [first, second] = await sandbox.frozen(async () => {
         const size = await sizeOf(join(under.tree, "ticks"));
