@@ -29,6 +29,14 @@ export function calls(
   return { text: "", toolCalls, finishReason: "toolCalls", usage: null };
 }
 
+export function asks(id: string): ModelReply {
+  return calls([id, "ask_question", { question: "Go on?" }]);
+}
+
+export function runs(id: string): ModelReply {
+  return calls([id, "exec", { command: id }]);
+}
+
 export const listThenDone = [calls(["a", "exec", { command: "ls" }]), says("done")];
 
 /** One machine: what survives a crash (driver, trees) and what does not (sandbox, session object). */

@@ -4,7 +4,7 @@ import * as z from "zod";
 import { CairnError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/records.ts";
 import { defineTool } from "../../src/core/tool.ts";
-import { by, calls, listThenDone, Machine, never, says } from "./machine.ts";
+import { asks, by, calls, listThenDone, Machine, never, runs, says } from "./machine.ts";
 
 const steps = (records: readonly SessionRecord[]): string[] =>
   records.map((record) => {
@@ -268,6 +268,52 @@ suite("a session", () => {
     const reloaded = await machine.reload();
     assert.equal(await reloaded.resume(never), "completed");
     assert.equal(machine.model.calls, 2);
+  });
+
+  test("what another process did meanwhile is caught up with: its files, and a new shell", async () => {
+    const machine = new Machine([
+      runs("a"),
+      asks("q1"),
+      runs("b"),
+      asks("q2"),
+      runs("c"),
+      says("done"),
+    ]);
+    const here = await machine.start({ apply: "onRequest" });
+    const { sandbox } = machine;
+    await here.run(never);
+    const there = await machine.reload();
+    machine.sandbox.onRun = async () => {
+      machine.trees.content = "changed there";
+    };
+    await there.answer({ wait: "turn/2/tool/q1/answer", digest: null, value: "yes", by }, never);
+    machine.trees.content = "left behind";
+    sandbox.onRun = async () => assert.equal(machine.trees.content, "changed there");
+    await here.answer({ wait: "turn/4/tool/q2/answer", digest: null, value: "yes", by }, never);
+    assert.equal(here.view.status, "completed");
+    assert.equal(sandbox.starts, 2);
+    const resumed = here.records.filter((record) => record.kind === "session.resumed");
+    assert.deepEqual(
+      resumed.map(({ reason, newShell }) => [reason, newShell]),
+      [
+        ["answer", true],
+        ["answer", true],
+      ],
+    );
+    assert.match(JSON.stringify(machine.model.requests.at(-1)?.messages.at(-1)), /new shell/);
+  });
+
+  test("a record that cannot be written leaves the session as it was, not failed", async () => {
+    const machine = new Machine([says("lost"), says("done")]);
+    const session = await machine.start();
+    let failures = 1;
+    machine.driver.beforeAppend = () => {
+      failures -= 1;
+      if (failures >= 0) throw new CairnError("store.unwritable", "The disk is full.");
+    };
+    await assert.rejects(session.run(never), { code: "store.unwritable" });
+    assert.equal(session.view.status, "running");
+    assert.equal(await (await machine.reload()).resume(never), "completed");
   });
 
   test("a disk that is full pauses the session and nothing false is recorded", async () => {

@@ -91,6 +91,19 @@ test("a lost record in the middle is named", async () => {
   await again.close();
 });
 
+test("a changed blob is noticed when it is read", async () => {
+  const path = newPath();
+  const driver = openStore(path);
+  const [digest = ""] = await driver.putBlobs([new Uint8Array([1, 2, 3])]);
+  await driver.close();
+  const raw = new DatabaseSync(path);
+  raw.exec("update blob set bytes = x'010204'");
+  raw.close();
+  const again = openStore(path);
+  await assert.rejects(again.getBlob(digest), { code: "store.corrupt" });
+  await again.close();
+});
+
 test("a file that is no store is named and not touched", async () => {
   const path = newPath();
   writeFileSync(path, "this is not a database, but it may be precious".repeat(100));
