@@ -1,10 +1,15 @@
+import { join } from "node:path";
 import * as z from "zod";
 import { command, mustRun } from "./command.ts";
 import { demoWorkspace } from "./demoWorkspace.ts";
+import { out } from "./root.ts";
 
 const waiting = 3;
 /** The demo asks far less often; more means that an answer does not get it on. */
 const mostAnswers = 20;
+
+/** What the demo leaves stays in the project's own output folder. */
+const env = { ...process.env, CAIRN_HOME: join(out, "headless-home") };
 
 const session = z.object({
   session: z.string(),
@@ -26,13 +31,15 @@ export async function runHeadlessDemo(): Promise<number> {
 
 async function cairn(...args: readonly string[]): Promise<number> {
   console.log(`\n$ cairn ${args.join(" ")}`);
-  const { code } = await command(process.execPath, ["dist/cli.js", ...args], { show: true });
+  const { code } = await command(process.execPath, ["dist/cli.js", ...args], { env, show: true });
   return code ?? 1;
 }
 
 async function openWait(workspace: string) {
   const args = ["dist/cli.js", "sessions", "--workspace", workspace, "--json"];
-  const lines = (await mustRun(process.execPath, args)).split("\n").filter((line) => line !== "");
+  const lines = (await mustRun(process.execPath, args, { env }))
+    .split("\n")
+    .filter((line) => line !== "");
   for (const { session: id, waits } of lines.map((line) => session.parse(JSON.parse(line)))) {
     const [wait] = waits;
     if (wait !== undefined) return { session: id, wait };
