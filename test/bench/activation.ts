@@ -1,17 +1,36 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runInExtensionHost } from "../vscode/extensionHost.ts";
+import { launchBrowser, palette } from "../vscode/browser.ts";
+import { startCodeServer } from "../vscode/codeServer.ts";
+import { packageVsix } from "../vscode/packageVsix.ts";
 import { atMost, percentile, type Measure } from "./metric.ts";
 
-const hosts = 10;
+const hosts = 12;
 
-/** From asking VS Code to activate until it is done, loading included, in a new extension host each time. */
+/** What VS Code itself says of the packaged extension, loading included, in a new extension host each time. */
 export const activation: Measure = async () => {
-  const probe = join(import.meta.dirname, "activates.ts");
-  const took: number[] = [];
-  for (let host = 0; host < hosts; host += 1) {
-    const [result] = await runInExtensionHost([probe]);
-    if (result?.outcome !== "passed") throw new Error(`Activation failed: ${result?.detail}`);
-    took.push(result.ms);
+  const workspace = await mkdtemp(join(tmpdir(), "cairn-activation-"));
+  const server = await startCodeServer({ workspace, vsix: [await packageVsix()], trust: true });
+  const browser = await launchBrowser();
+  try {
+    const page = await browser.newPage();
+    const took: number[] = [];
+    for (let host = 0; host < hosts; host += 1) {
+      await page.goto(server.url);
+      await palette(page, "Developer: Show Running Extensions");
+      const row = page.locator(".runtime-extensions-editor .extension", { hasText: "Cairn" });
+      const text = await row
+        .locator(".activation-time", { hasText: /\d\s*ms/ })
+        .textContent({ timeout: 60_000 });
+      const ms = /(\d+)\s*ms/.exec(text ?? "")?.[1];
+      if (ms === undefined) throw new Error(`VS Code shows no activation time: ${text}`);
+      took.push(Number(ms));
+    }
+    return { "activate.p95_ms": atMost(percentile(took, 0.95), "ms", 50) };
+  } finally {
+    await browser.close();
+    await server.stop();
+    await rm(workspace, { recursive: true, force: true });
   }
-  return { "activate.p95_ms": atMost(percentile(took, 0.95), "ms", 50) };
 };
