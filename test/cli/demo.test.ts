@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -128,6 +129,30 @@ test("unattended, the demo's question is denied: it ends by itself with exit cod
     workspace,
   ]);
   assert.equal(ran.code, 4, ran.stderr);
+});
+
+test("skills from a git repository: the commit and the digest are in the session's record", async () => {
+  const repository = join(cairn.place, "skills.git-source");
+  cpSync(new URL("../../skills", import.meta.url).pathname, repository, { recursive: true });
+  const git = (...args: readonly string[]): string =>
+    execFileSync("git", ["-C", repository, "-c", "user.name=t", "-c", "user.email=t@t", ...args], {
+      encoding: "utf8",
+    }).trim();
+  git("init", "-q", "-b", "main");
+  git("add", "-A");
+  git("commit", "-qm", "skills");
+  const workspace = join(cairn.place, "git-skills");
+  cpSync(sample, workspace, { recursive: true });
+  const source = `git+file://${repository}#main`;
+  const run = ["run", "--demo", "--sandbox", "embedded", "--skills", source];
+  const ran = await cairn.run([...run, "--workspace", workspace]);
+  assert.equal(ran.code, 3, ran.stderr);
+  const [session] = await cairn.sessions(workspace);
+  const [first] = await cairn.records(workspace, session?.session ?? "");
+  assert.ok(first?.kind === "session.started");
+  assert.equal(first.spec.skills?.commit, git("rev-parse", "HEAD"));
+  assert.match(first.spec.skills?.digest ?? "", /^[0-9a-f]{64}$/);
+  assert.match(ran.stdout, /name: fix-a-failing-test/);
 });
 
 test("the copy is removed when a session has ended, and the store ignores itself in git", async () => {
