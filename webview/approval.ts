@@ -30,7 +30,8 @@ export class Approval {
     this.element = element("article", "card", [
       title,
       this.#origin(),
-      ...this.#body(),
+      ...this.#facts(),
+      element("div", "answer", this.#answers()),
       this.#status,
     ]);
     this.element.tabIndex = -1;
@@ -68,7 +69,7 @@ export class Approval {
 
   /** The wait is not open any more; what was said about it stays until it was read. */
   close(dismiss: () => void): void {
-    for (const { element: control } of this.#controls.splice(0)) control.remove();
+    this.element.querySelector(".answer")?.remove();
     if (this.element.querySelector(".dismiss") !== null) return;
     const close = button("Dismiss", "secondary", dismiss);
     close.element.classList.add("dismiss");
@@ -85,21 +86,34 @@ export class Approval {
     return element("p", "origin", [element("span", "goal", goal), replay]);
   }
 
-  #body(): readonly HTMLElement[] {
+  #facts(): readonly HTMLElement[] {
     const { subject } = this.#wait.record;
     switch (subject.kind) {
       case "tool":
-        return [...toolFacts(subject), ...this.#decision("Approve", "Reject")];
+        return toolFacts(subject);
       case "question":
-        return this.#question(subject);
+        return [element("p", "question", subject.question)];
       case "apply":
-        return [...changes(subject), ...this.#decision("Approve", "Reject")];
+        return changes(subject);
       case "inDoubt":
-        return [...doubtFacts(subject), ...this.#doubt()];
+        return doubtFacts(subject);
     }
   }
 
-  #decision(yes: string, no: string): readonly HTMLElement[] {
+  #answers(): readonly HTMLElement[] {
+    const { subject } = this.#wait.record;
+    switch (subject.kind) {
+      case "tool":
+      case "apply":
+        return this.#decision();
+      case "question":
+        return this.#question(subject);
+      case "inDoubt":
+        return this.#doubt();
+    }
+  }
+
+  #decision(): readonly HTMLElement[] {
     const reason = this.#keep(textArea("Reason, if you reject", 1));
     const decide = (approved: boolean): Value => ({ approved, note: reason.text });
     // In the field for the reason the same chord rejects: nobody writes there to approve.
@@ -107,8 +121,8 @@ export class Approval {
     return [
       reason.element,
       this.#actions([
-        button(yes, "primary", () => this.#answer(decide(true))),
-        button(no, "secondary", () => this.#answer(decide(false))),
+        button("Approve", "primary", () => this.#answer(decide(true))),
+        button("Reject", "secondary", () => this.#answer(decide(false))),
       ]),
     ];
   }
@@ -122,7 +136,7 @@ export class Approval {
     ];
   }
 
-  #question({ question, choices }: Subject<"question">): readonly HTMLElement[] {
+  #question({ choices }: Subject<"question">): readonly HTMLElement[] {
     const choiceButtons = choices.map((choice) =>
       button(choice, "secondary", () => this.#answer(choice)),
     );
@@ -134,7 +148,6 @@ export class Approval {
       else this.#answer(own.text);
     };
     return [
-      element("p", "question", question),
       ...(choices.length === 0 ? [] : [this.#actions(choiceButtons, "choices")]),
       own.element,
       this.#actions([button("Answer", "primary", submit)]),

@@ -37,7 +37,7 @@ export function registerCommands(parts: CommandParts): vscode.Disposable {
     stopSession: async (argument) => stopSession(parts, argument),
     replaySession: async (argument) => replaySession(parts, argument),
     applyChanges: async (argument) => applyChanges(parts, argument),
-    setApiKey: async () => askApiKey(parts.secrets, settingsHere(parts)["model.url"]),
+    setApiKey: async () => setApiKey(parts),
     showLog: async () => parts.log.show(),
     openOutput: async (argument) => openOutput(parts, argument),
     showFilesAtStep: async (argument) => showFilesAtStep(parts, argument),
@@ -150,11 +150,21 @@ async function replaySession(parts: CommandParts, argument: unknown): Promise<st
   const document = await vscode.workspace.openTextDocument(uri);
   const step = target.safeParse(argument).data?.step;
   const line = step === undefined ? 0 : parts.replays.lineOf(uri, step);
-  const editor = await vscode.window.showTextDocument(document, { preview: true });
+  const editor = await vscode.window.showTextDocument(document, { preview: false });
   const range = new vscode.Range(line, 0, line, 0);
   editor.selection = new vscode.Selection(range.start, range.end);
   editor.revealRange(range, vscode.TextEditorRevealType.AtTop);
   return uri.toString();
+}
+
+/** A key belongs to a server, and every folder may name another one. */
+async function setApiKey({ folders, secrets }: CommandParts): Promise<void> {
+  const places = folders.all.length === 0 ? [null] : folders.all.map(({ uri }) => uri);
+  const urls = [...new Set(places.map((place) => readSettings(place)["model.url"]))];
+  const [first] = urls;
+  const placeHolder = "Server that the key is for";
+  const url = urls.length === 1 ? first : await vscode.window.showQuickPick(urls, { placeHolder });
+  if (url !== undefined) await askApiKey(secrets, url);
 }
 
 async function chooseFolder({ folders }: CommandParts): Promise<Folder | undefined> {
@@ -179,8 +189,4 @@ async function choose(
 function followed({ runs, log }: CommandParts, run: Run): string {
   runs.follow(run).catch(async (error: unknown) => showError(error, log.write));
   return run.session;
-}
-
-function settingsHere({ folders }: CommandParts): ReturnType<typeof readSettings> {
-  return readSettings(folders.all[0]?.uri ?? null);
 }

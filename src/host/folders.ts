@@ -26,10 +26,7 @@ export class Folders {
   }
 
   get all(): readonly Folder[] {
-    return (vscode.workspace.workspaceFolders ?? []).map(({ name, uri }) => {
-      const key = createHash("sha256").update(uri.toString()).digest("hex").slice(0, 12);
-      return { key, name, uri };
-    });
+    return openFolders();
   }
 
   /** The folder for something new; asks when there are several. Throws `workspace.none`. */
@@ -42,7 +39,10 @@ export class Folders {
       );
     }
     if (others.length === 0) return first;
-    const picked = await vscode.window.showWorkspaceFolderPick({ placeHolder });
+    const picked = await vscode.window.showWorkspaceFolderPick({
+      placeHolder,
+      ignoreFocusOut: true,
+    });
     return this.all.find(({ uri }) => uri.toString() === picked?.uri.toString());
   }
 
@@ -61,9 +61,9 @@ export class Folders {
 
   /** Folders that have sessions to look at. Opens and makes nothing. */
   async withSessions(): Promise<readonly Folder[]> {
-    if (!vscode.workspace.isTrusted) return [];
-    const found = await Promise.all(this.all.map(async (folder) => this.#hasSessions(folder)));
-    return this.all.filter((_, place) => found[place] === true);
+    const found = await foldersWithSessions(this.#used);
+    const keys = new Set([...found.map(({ key }) => key), ...this.#sessions.keys()]);
+    return this.all.filter(({ key }) => keys.has(key));
   }
 
   async close(): Promise<void> {
@@ -78,15 +78,31 @@ export class Folders {
     if (sessions.notice !== null) void vscode.window.showInformationMessage(sessions.notice);
     return sessions;
   }
+}
 
-  async #hasSessions(folder: Folder): Promise<boolean> {
-    if (this.#sessions.has(folder.key) || this.#used.get(usedKey(folder)) === true) return true;
-    try {
-      await vscode.workspace.fs.stat(vscode.Uri.joinPath(folder.uri, ".cairn", "sessions.db"));
-      return true;
-    } catch {
-      return false;
-    }
+/** The folders of the workspace as they are now. */
+export function openFolders(): readonly Folder[] {
+  return (vscode.workspace.workspaceFolders ?? []).map(({ name, uri }) => {
+    const key = createHash("sha256").update(uri.toString()).digest("hex").slice(0, 12);
+    return { key, name, uri };
+  });
+}
+
+/** Trusted folders with a store, or whose store is remembered to lie elsewhere. Opens and makes nothing. */
+export async function foldersWithSessions(used: vscode.Memento): Promise<readonly Folder[]> {
+  if (!vscode.workspace.isTrusted) return [];
+  const folders = openFolders();
+  const found = await Promise.all(folders.map(async (folder) => hasSessions(folder, used)));
+  return folders.filter((_, place) => found[place] === true);
+}
+
+async function hasSessions(folder: Folder, used: vscode.Memento): Promise<boolean> {
+  if (used.get(usedKey(folder)) === true) return true;
+  try {
+    await vscode.workspace.fs.stat(vscode.Uri.joinPath(folder.uri, ".cairn", "sessions.db"));
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -70,11 +70,11 @@ export class SessionsTree implements vscode.TreeDataProvider<Node> {
 }
 
 function sessionItem({ session, goal, state, startedAt, records }: KnownSession): vscode.TreeItem {
-  const item = new vscode.TreeItem(shortened(goal, 28), vscode.TreeItemCollapsibleState.Collapsed);
+  const item = new vscode.TreeItem(shortened(goal, 24), vscode.TreeItemCollapsibleState.Collapsed);
   const [icon, color] = stateIcons[state];
   item.id = session;
-  item.description = `${state} · ${new Date(startedAt).toLocaleString([], { dateStyle: "short", timeStyle: "short" })}`;
-  item.tooltip = `${goal}\n\n${state}, ${records} records\n${session}`;
+  item.description = state;
+  item.tooltip = `${goal}\n\n${state}, ${records} records\nStarted ${new Date(startedAt).toLocaleString()}\n${session}`;
   item.iconPath = themeIcon(icon, color);
   item.contextValue = `session.${state}`;
   return item;

@@ -1,14 +1,13 @@
 import * as vscode from "vscode";
 import type { Folder, Folders } from "./folders.ts";
-
-export const treeScheme = "cairn-tree";
+import { treeScheme } from "./treeScheme.ts";
 
 /** Names no tree: every file in it is empty. The other side of a diff with a file that is gone. */
 export const emptyTree = "empty";
 
-/** Address of a file as a session had it: `cairn-tree://FOLDER/TREE/PATH`. */
+/** Address of a file as a session had it: `cairn-tree://FOLDER/PATH?TREE`. People see the path. */
 export function treeUri({ key }: Folder, tree: string, path: string): vscode.Uri {
-  return vscode.Uri.from({ scheme: treeScheme, authority: key, path: `/${tree}/${path}` });
+  return vscode.Uri.from({ scheme: treeScheme, authority: key, path: `/${path}`, query: tree });
 }
 
 /** Stored trees as a read-only file system. Bytes come from the store, never from a working copy. */
@@ -88,9 +87,8 @@ export class TreeFiles implements vscode.FileSystemProvider {
   }
 }
 
-function placeOf(uri: vscode.Uri): { readonly tree: string; readonly path: string } {
-  const [, tree = "", ...path] = uri.path.split("/");
-  return { tree, path: path.join("/") };
+function placeOf({ path, query }: vscode.Uri): { readonly tree: string; readonly path: string } {
+  return { tree: query, path: path.slice(1) };
 }
 
 function refuse(): never {

@@ -13,6 +13,9 @@ suite("the demo session, started from the palette", () => {
   let replay: vscode.TextDocument;
 
   before(async () => {
+    // A container engine that happens to run here is not what this is about.
+    const configuration = vscode.workspace.getConfiguration("cairn");
+    await configuration.update("sandbox.backend", "embedded", vscode.ConfigurationTarget.Global);
     session = z.string().parse(await vscode.commands.executeCommand("cairn.runDemoSession"));
     await waitsFor("question");
     const uri = z

@@ -1,0 +1,74 @@
+import { join } from "node:path";
+import * as vscode from "vscode";
+import { Engine } from "./engine.ts";
+import { registerCommands } from "./host/commands.ts";
+import type { Editor } from "./host/firstUse.ts";
+import { Folders } from "./host/folders.ts";
+import { KnownSessions } from "./host/knownSessions.ts";
+import { openLog } from "./host/log.ts";
+import { Panel } from "./host/panel.ts";
+import { ReplayDocuments } from "./host/replayDocument.ts";
+import { Runs } from "./host/runs.ts";
+import { readApiKey } from "./host/secrets.ts";
+import { SessionsTree } from "./host/sessionsTree.ts";
+import { readSettings } from "./host/settings.ts";
+import { statusBar } from "./host/statusBar.ts";
+import { TreeFiles } from "./host/treeFiles.ts";
+
+export interface OpenEditor extends Editor {
+  /** Sessions stay as they are on record; what they have running is ended. */
+  close(): Promise<void>;
+}
+
+/** Makes every part of the editor and joins them with the engine. No logic. */
+export function openEditor(
+  context: vscode.ExtensionContext,
+  view: vscode.TreeView<unknown>,
+): OpenEditor {
+  const { extensionUri, extensionPath, secrets, subscriptions, workspaceState } = context;
+  const log = openLog();
+  const folders = new Folders(async (folder) => {
+    const settings = readSettings(folder.uri);
+    const socket = settings["sandbox.dockerSocket"];
+    return new Engine({
+      workspace: folder.uri.fsPath,
+      dist: new URL(".", import.meta.url),
+      shippedSkills: join(extensionPath, "skills"),
+      version: String(context.extension.packageJSON.version),
+      image: settings["sandbox.image"],
+      dockerSocket: socket === "" ? null : socket,
+      environment: process.env,
+      apiKey: async () => readApiKey(secrets, readSettings(folder.uri)["model.url"]),
+      log: log.write,
+      onRecord: (record) => known.add(folder, record),
+    });
+  }, workspaceState);
+  const known = new KnownSessions(folders, log.write);
+  const runs = new Runs(known, log.write);
+  const replays = new ReplayDocuments(known);
+  const panel = new Panel({
+    extension: extensionUri,
+    known,
+    runs,
+    log: log.write,
+    badge: (badge) => {
+      view.badge = badge;
+    },
+  });
+  const refresh = (): void => void known.refresh();
+  subscriptions.push(
+    log,
+    known,
+    replays,
+    panel,
+    statusBar(known),
+    registerCommands({ folders, known, runs, panel, replays, secrets, log }),
+    view.onDidChangeVisibility(refresh),
+    vscode.window.onDidChangeWindowState(({ focused }) => focused && refresh()),
+    vscode.workspace.onDidGrantWorkspaceTrust(refresh),
+    vscode.workspace.onDidChangeWorkspaceFolders(refresh),
+  );
+  refresh();
+  const tree = new SessionsTree(known);
+  return { panel, tree, files: new TreeFiles(folders), close: async () => folders.close() };
+}

@@ -1,0 +1,2 @@
+/** Scheme of the files of a stored tree. */
+export const treeScheme = "cairn-tree";

@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Browser, FrameLocator, Locator, Page } from "playwright-core";
+import * as z from "zod";
+import { recordBody, type SessionRecord } from "../../src/core/records.ts";
+import { mustRun } from "../harness/command.ts";
+import { root } from "../harness/root.ts";
+import { launchBrowser, webviewFrame } from "../vscode/browser.ts";
+import { startCodeServer, type CodeServer } from "../vscode/codeServer.ts";
+import { vsixPath } from "../vscode/packageVsix.ts";
+
+const storedRecord = recordBody.and(z.object({ session: z.string(), seq: z.number() }));
+const listed = z.object({ session: z.string(), status: z.string() });
+const found = z.array(z.tuple([z.string(), z.string()]));
+
+/** The packaged extension in an editor of its own, with a browser to look at it. */
+export class Editor {
+  readonly place: string;
+  /** What a page said about its content security policy. */
+  readonly violations: string[] = [];
+  readonly #server: CodeServer;
+  readonly #browser: Browser;
+
+  private constructor(place: string, server: CodeServer, browser: Browser) {
+    this.place = place;
+    this.#server = server;
+    this.#browser = browser;
+  }
+
+  static async open(
+    settings: Readonly<Record<string, unknown>> = {},
+    trust = true,
+  ): Promise<Editor> {
+    const place = await mkdtemp(join(tmpdir(), "cairn-e2e-"));
+    const profile = join(place, "profile");
+    // Where a remote window, which this is, has the settings that belong to the machine.
+    const machine = join(profile, "data", "Machine");
+    await mkdir(machine, { recursive: true });
+    const own = { "cairn.sandbox.backend": "embedded", ...settings };
+    await writeFile(join(machine, "settings.json"), JSON.stringify(own));
+    const server = await startCodeServer({
+      workspace: place,
+      profile,
+      vsix: [vsixPath],
+      trust,
+      settings: { "workbench.colorTheme": "Default Dark Modern" },
+      env: { CAIRN_HOME: join(place, "home") },
+    });
+    return new Editor(place, server, await launchBrowser());
+  }
+
+  async close(): Promise<void> {
+    await this.#browser.close();
+    await this.#server.stop();
+    await rm(this.place, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /** A new folder with the demo's files. */
+  async folder(name: string): Promise<string> {
+    const folder = join(this.place, name);
+    await cp(join(root, "media", "demo"), folder, { recursive: true });
+    return folder;
+  }
+
+  /** A window on a folder, on a `.code-workspace` file, or on nothing. */
+  async window(on: { readonly folder: string } | { readonly workspace: string } | "nothing") {
+    const context = await this.#browser.newContext({ viewport: { width: 1280, height: 800 } });
+    const page = await context.newPage();
+    page.setDefaultTimeout(30_000);
+    page.on("console", (line) => {
+      if (line.text().includes("Content Security Policy")) this.violations.push(line.text());
+    });
+    const url = new URL(this.#server.url);
+    url.search = new URLSearchParams(on === "nothing" ? { ew: "true" } : { ...on }).toString();
+    await page.goto(url.href);
+    await untilOpen(page, on !== "nothing");
+    return page;
+  }
+
+  /** Process ids of the extension hosts of this editor, one a window. */
+  extensionHosts(): readonly number[] {
+    const processes = execFileSync("ps", ["-e", "-o", "pid=,ppid=,args="], { encoding: "utf8" })
+      .split("\n")
+      .map((line) => /^ *(\d+) +(\d+) (.*)$/.exec(line))
+      .map((match) => ({
+        pid: Number(match?.[1]),
+        ppid: Number(match?.[2]),
+        args: match?.[3] ?? "",
+      }));
+    const ours = new Set([this.#server.pid]);
+    // Parents have lower ids than their children, but for a wrap-around of the counter.
+    for (const { pid, ppid } of processes) if (ours.has(ppid)) ours.add(pid);
+    const isHost = ({ pid, args }: (typeof processes)[number]): boolean =>
+      ours.has(pid) && args.includes("--type=extensionHost");
+    return processes.filter(isHost).map(({ pid }) => pid);
+  }
+
+  /** Runs the command line on a folder, with the keys of this editor. */
+  async commandLine(folder: string, ...args: readonly string[]): Promise<string> {
+    const env = { ...process.env, CAIRN_HOME: join(this.place, "home") };
+    const all = [join(root, "dist", "cli.js"), ...args, "--workspace", folder, "--json"];
+    return mustRun(process.execPath, all, { env });
+  }
+
+  /** Records of the one session of a folder, as the command line reads them. */
+  async records(folder: string): Promise<readonly SessionRecord[]> {
+    const [only] = lines(await this.commandLine(folder, "sessions"));
+    const { session } = listed.parse(only);
+    return lines(await this.commandLine(folder, "show", session)).map((line) =>
+      storedRecord.parse(line),
+    );
+  }
+}
+
+export function panelOf(page: Page): FrameLocator {
+  return webviewFrame(page);
+}
+
+/** A card of the panel by what stands on it. */
+export function card(page: Page, text: string): Locator {
+  return panelOf(page).getByRole("article").filter({ hasText: text });
+}
+
+/** A message in the corner of the window. */
+export function message(page: Page, text: string | RegExp): Locator {
+  return page.locator(".notification-list-item").filter({ hasText: text });
+}
+
+/** Long enough for a card to take an answer. */
+export async function armed(): Promise<void> {
+  await delay(700);
+}
+
+/** Everything that axe finds wrong with the panel as it is now. */
+export async function axe(page: Page): Promise<z.infer<typeof found>> {
+  const source = await readFile(join(root, "node_modules", "axe-core", "axe.min.js"), "utf8");
+  const outer = await (
+    await page.locator("iframe.webview").first().elementHandle()
+  )?.contentFrame();
+  const inner = await (await outer?.locator("#active-frame").elementHandle())?.contentFrame();
+  assert(inner, "there is no panel");
+  await inner.evaluate(source);
+  return found.parse(
+    await inner.evaluate(
+      "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes[0].html]))",
+    ),
+  );
+}
+
+/**
+ * Resolves when the window has its extensions and its folders. Under load the web editor at times
+ * finds no folder in a workspace file; a reload does.
+ */
+async function untilOpen(page: Page, hasFolder: boolean): Promise<void> {
+  await page.locator('.activitybar [aria-label^="Cairn"]').first().waitFor({ timeout: 60_000 });
+  if (!hasFolder) return;
+  const nothing = page.getByText("You have not yet added a folder");
+  const files = page.locator(".explorer-folders-view .monaco-list-row").first();
+  await nothing.or(files).waitFor();
+  if (await files.isVisible()) return;
+  await page.reload();
+  await untilOpen(page, hasFolder);
+}
+
+function lines(text: string): readonly unknown[] {
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line): unknown => JSON.parse(line));
+}
