@@ -39,7 +39,7 @@ export async function bundleSizes(): Promise<readonly BundleSize[]> {
     if (output === undefined) throw new Error(`${path} is not in dist/meta.json; build first.`);
     return output.bytes;
   };
-  load("dist/extension.js");
+  load("dist/extension.cjs");
   const host = [...loaded].reduce((sum, path) => sum + bytesOf(path), 0);
   return [
     { metric: "bundle.host.bytes", bytes: host, limit: 300_000 },

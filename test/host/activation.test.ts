@@ -78,7 +78,7 @@ test("activation loads no model, container, git or shell library", async () => {
       if (kind === "import-statement") visit(next);
     }
   };
-  visit("dist/extension.js");
+  visit("dist/extension.cjs");
   assert(inputs.has("src/extension.ts"));
   const packages = [...inputs].filter((input) => /node_modules\/(?!zod\/)/.test(input));
   const rooms = [...inputs].filter((input) => /^src\/(?!core\/|host\/|[^/]+$)/.test(input));
