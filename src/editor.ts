@@ -38,7 +38,7 @@ export function openEditor(
       image: settings["sandbox.image"],
       dockerSocket: socket === "" ? null : socket,
       environment: process.env,
-      apiKey: async () => readApiKey(secrets, readSettings(folder.uri)["model.url"]),
+      apiKey: async (url) => readApiKey(secrets, url),
       log: log.write,
       onRecord: (record) => known.add(folder, record),
     });

@@ -40,7 +40,8 @@ export interface EngineOptions {
   /** Null for the engine's usual socket. */
   readonly dockerSocket: string | null;
   readonly environment: NodeJS.ProcessEnv;
-  readonly apiKey: () => Promise<string | null>;
+  /** The key for an endpoint, null when there is none: no endpoint gets another's. */
+  readonly apiKey: (url: string) => Promise<string | null>;
   readonly log: Log;
   readonly onRecord: (record: SessionRecord) => void;
 }
@@ -96,7 +97,7 @@ export class Engine implements Sessions {
 
   async start(request: StartRequest): Promise<Run> {
     const id = world.newId();
-    if (!request.model.demo) await this.#models.check();
+    if (!request.model.demo) await this.#models.check(request.model.url);
     const [sandbox, skills] = await Promise.all([
       this.#chooseSandbox(id, request.sandbox),
       parseSkillSource(request.skills ?? this.#options.shippedSkills, {

@@ -304,7 +304,7 @@ export class Session {
       if (before !== undefined) {
         throw new CairnError(
           "wait.answered",
-          `${answer.wait} was answered already by ${before.by.user} (${before.by.surface}). The first answer counts.`,
+          `This was answered already by ${before.by.user} (${before.by.surface}), and the first answer counts: ${answer.wait}.`,
         );
       }
       const names = openWaits.map((open) => open.wait).join(", ") || "none";

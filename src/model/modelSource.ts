@@ -6,16 +6,16 @@ import { OpenAiModel } from "./openAiModel.ts";
 
 /** Makes the model that a session names. The demo server starts with the first call that needs it. */
 export class ModelSource {
-  readonly #apiKey: () => Promise<string | null>;
+  readonly #apiKey: (url: string) => Promise<string | null>;
   #demo: ReturnType<typeof startDemoServer> | null = null;
 
-  constructor(apiKey: () => Promise<string | null>) {
+  constructor(apiKey: (url: string) => Promise<string | null>) {
     this.#apiKey = apiKey;
   }
 
   /** Throws `model.noKey` while there is still nothing to lose. */
-  async check(): Promise<void> {
-    const key = await this.#apiKey();
+  async check(url: string): Promise<void> {
+    const key = await this.#apiKey(url);
     if (key !== null && key !== "") return;
     throw new CairnError(
       "model.noKey",
@@ -25,7 +25,8 @@ export class ModelSource {
 
   model(spec: SessionSpec["model"]): Model {
     if (!spec.demo) {
-      return new OpenAiModel({ url: spec.url, name: spec.name, apiKey: this.#apiKey });
+      const { url, name } = spec;
+      return new OpenAiModel({ url, name, apiKey: async () => this.#apiKey(url) });
     }
     return {
       reply: async (request, signal) => {
