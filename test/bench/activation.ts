@@ -5,32 +5,30 @@ import type { Page } from "playwright-core";
 import { launchBrowser, palette } from "../vscode/browser.ts";
 import { startCodeServer } from "../vscode/codeServer.ts";
 import { packageVsix } from "../vscode/packageVsix.ts";
-import { atMost, percentile, type Measure } from "./metric.ts";
+import { atMost, median, percentile, type Measure } from "./metric.ts";
 
-const hosts = 12;
-/** A small extension that comes with VS Code and starts in the same host at the same time. */
-const peer = "Merge Conflict";
+const hosts = 20;
 
-/** What VS Code itself says of the packaged extension, loading included, in a new extension host each time. */
+/**
+ * What VS Code itself says of the packaged extension, loading included, in a new extension host
+ * each time: it is activated by its first command, as in a folder without sessions.
+ */
 export const activation: Measure = async () => {
   const workspace = await mkdtemp(join(tmpdir(), "cairn-activation-"));
   const server = await startCodeServer({ workspace, vsix: [await packageVsix()], trust: true });
   const browser = await launchBrowser();
   try {
-    const page = await browser.newPage();
+    // High enough for the whole list of running extensions, which shows only what fits.
+    const page = await browser.newPage({ viewport: { width: 1200, height: 1600 } });
     const took: number[] = [];
-    const peers: number[] = [];
     for (let host = 0; host < hosts; host += 1) {
       await page.goto(server.url);
+      await palette(page, "Cairn: Show Log");
       await palette(page, "Developer: Show Running Extensions");
       took.push(await activationOf(page, "Cairn"));
-      peers.push(await activationOf(page, peer));
     }
-    const metric = atMost(percentile(took, 0.95), "ms", 50);
-    const floor = percentile(peers, 0.95);
-    return {
-      "activate.p95_ms": { ...metric, floor, ratio: Number((metric.value / floor).toFixed(2)) },
-    };
+    console.log(`     median activation: ${median(took)} ms`);
+    return { "activate.p95_ms": atMost(percentile(took, 0.95), "ms", 50) };
   } finally {
     await browser.close();
     await server.stop();

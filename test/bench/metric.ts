@@ -10,9 +10,10 @@ export interface Metric {
 
 export type Measure = () => Promise<Readonly<Record<string, Metric>>>;
 
+/** Nearest rank: the smallest value that at least this part of all values do not exceed. */
 export function percentile(values: readonly number[], part: number): number {
   const sorted = values.toSorted((left, right) => left - right);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
+  return sorted[Math.ceil(sorted.length * part) - 1] ?? Number.NaN;
 }
 
 export function median(values: readonly number[]): number {
