@@ -54,22 +54,13 @@ export interface ToolDefinition<Args> {
 
 /** Puts the argument check in one place, in front of every tool. */
 export function defineTool<Args extends JsonValue>(definition: ToolDefinition<Args>): Tool {
-  return {
-    name: definition.name,
-    describe: describe(definition),
-    prepare: (call) => {
-      const args = parseArgs(call, definition.args);
-      if ("refused" in args) return { kind: "refused", text: args.refused };
-      const value = args.value;
-      return {
-        kind: "run",
-        args: value,
-        effect: definition.effect,
-        what: definition.what(value),
-        run: async (run) => definition.run(value, run),
-      };
-    },
-  };
+  return checkedTool(definition, (args) => ({
+    kind: "run",
+    args,
+    effect: definition.effect,
+    what: definition.what(args),
+    run: async (run) => definition.run(args, run),
+  }));
 }
 
 export interface QuestionDefinition<Args> {
@@ -81,13 +72,24 @@ export interface QuestionDefinition<Args> {
 
 /** A tool that asks the operator: the turn loop runs it as a wait, never inside a step. */
 export function defineQuestion<Args extends JsonValue>(definition: QuestionDefinition<Args>): Tool {
+  return checkedTool(definition, (args) => ({ kind: "question", args, ...definition.ask(args) }));
+}
+
+function checkedTool<Args extends JsonValue>(
+  definition: {
+    readonly name: string;
+    readonly description: string;
+    readonly args: z.ZodType<Args>;
+  },
+  prepare: (args: Args) => PreparedCall,
+): Tool {
+  const { name, args: schema } = definition;
   return {
-    name: definition.name,
+    name,
     describe: describe(definition),
     prepare: (call) => {
-      const args = parseArgs(call, definition.args);
-      if ("refused" in args) return { kind: "refused", text: args.refused };
-      return { kind: "question", args: args.value, ...definition.ask(args.value) };
+      const args = parseArgs(call, schema);
+      return "refused" in args ? { kind: "refused", text: args.refused } : prepare(args.value);
     },
   };
 }
