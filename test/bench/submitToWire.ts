@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { namedProfile } from "../../src/core/profile.ts";
 import { Engine } from "../../src/engine.ts";
+import { mustRun } from "../harness/command.ts";
 import { atMost, median, percentile, type Measure } from "./metric.ts";
 
 const files = 2_000;
@@ -80,9 +81,13 @@ export const submitToWire: Measure = async () => {
   }
 };
 
-/** Resolves when the session has let go of its copy: a person does not submit twice in a breath. */
+/**
+ * Resolves when the session has let go of its copy and the disk of 2,000 files made and removed: a
+ * person does not submit twice in a breath.
+ */
 async function quiet(copy: string): Promise<void> {
   while (existsSync(copy)) await sleep(20);
+  await mustRun("sync", []);
 }
 
 const reply = [
