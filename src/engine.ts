@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { CairnError } from "./core/errors.ts";
@@ -17,7 +17,7 @@ import type {
   TreeViewer,
 } from "./core/sessions.ts";
 import { EmbeddedDriver } from "./durable/embeddedDriver.ts";
-import { thisOwner } from "./durable/owner.ts";
+import { isDead, thisOwner } from "./durable/owner.ts";
 import { placeStore, stateRoot, storeKey } from "./durable/storePlace.ts";
 import { ModelSource } from "./model/modelSource.ts";
 import { DockerSandbox } from "./sandbox/dockerSandbox.ts";
@@ -50,7 +50,6 @@ export interface EngineOptions {
 interface Live {
   readonly session: Session;
   readonly sandbox: SandboxHost;
-  readonly home: string;
   run: { readonly abort: AbortController; readonly done: Promise<SessionStatus> } | null;
   idle: NodeJS.Timeout | null;
 }
@@ -70,6 +69,7 @@ export class Engine implements Sessions {
   readonly notice: string | null;
   readonly #options: EngineOptions;
   readonly #root: string;
+  readonly #owner = thisOwner(process.pid);
   readonly #driver: EmbeddedDriver;
   readonly #models: ModelSource;
   readonly #live = new Map<string, Live>();
@@ -85,7 +85,7 @@ export class Engine implements Sessions {
     this.#driver = new EmbeddedDriver({
       path: place.path,
       key,
-      owner: thisOwner(process.pid),
+      owner: this.#owner,
       worker: new URL("storeWorker.js", options.dist),
     });
     this.#models = new ModelSource(options.apiKey);
@@ -189,9 +189,9 @@ export class Engine implements Sessions {
   }
 
   async #create(id: string, spec: SessionSpec): Promise<Run> {
-    const { parts, sandbox, home } = this.#parts(id, spec);
+    const { parts, sandbox } = this.#parts(id, spec);
     const session = await Session.create(parts, id, spec);
-    const live: Live = { session, sandbox, home, run: null, idle: null };
+    const live: Live = { session, sandbox, run: null, idle: null };
     this.#live.set(id, live);
     return this.#run(live, async (_, signal) => session.run(signal));
   }
@@ -201,9 +201,10 @@ export class Engine implements Sessions {
     const known = this.#live.get(id);
     if (known !== undefined) return known;
     const { spec } = viewOf(await this.#driver.read(id));
-    const { parts, sandbox, home } = this.#parts(id, spec);
+    await this.#removeCopiesOfTheDead(id);
+    const { parts, sandbox } = this.#parts(id, spec);
     const session = await Session.open(parts, id);
-    const live: Live = { session, sandbox, home, run: null, idle: null };
+    const live: Live = { session, sandbox, run: null, idle: null };
     this.#live.set(id, live);
     return live;
   }
@@ -245,9 +246,9 @@ export class Engine implements Sessions {
     const dropped = (async () => {
       await live.session.settled();
       await live.sandbox.stop();
-      await rm(join(live.home, "workspace"), { recursive: true, force: true });
+      await rm(this.#copy(id), { recursive: true, force: true });
     })()
-      .catch((error: unknown) => this.#options.log(`left behind in ${live.home}: ${String(error)}`))
+      .catch((error: unknown) => this.#options.log(`left behind of ${id}: ${String(error)}`))
       .finally(() => this.#dropping.delete(id));
     this.#dropping.set(id, dropped);
   }
@@ -255,8 +256,7 @@ export class Engine implements Sessions {
   #parts(
     id: string,
     spec: SessionSpec,
-  ): { readonly parts: SessionParts; readonly sandbox: SandboxHost; readonly home: string } {
-    const home = this.#home(id);
+  ): { readonly parts: SessionParts; readonly sandbox: SandboxHost } {
     const sandbox = this.#sandbox(id, spec.sandbox.backend, spec.sandbox.image);
     const skills = new RecalledSkills({
       cache: this.#skillCache,
@@ -267,11 +267,11 @@ export class Engine implements Sessions {
       world,
       model: this.#models.model(spec.model),
       tools: [execTool(sandbox), skillTool(skills), askQuestionTool()],
-      trees: this.#trees(join(home, "workspace")),
+      trees: this.#trees(this.#copy(id)),
       sandbox,
       onRecord: this.#options.onRecord,
     };
-    return { parts, sandbox, home };
+    return { parts, sandbox };
   }
 
   async #chooseSandbox(id: string, choice: SandboxChoice): Promise<SandboxInfo> {
@@ -288,7 +288,7 @@ export class Engine implements Sessions {
   #sandbox(id: string, backend: SandboxInfo["backend"], image: string | null): SandboxHost {
     const { dist, dockerSocket, log } = this.#options;
     const home = this.#home(id);
-    const tree = join(home, "workspace");
+    const tree = this.#copy(id);
     if (backend === "embedded") {
       return new EmbeddedSandbox({
         tree,
@@ -319,8 +319,26 @@ export class Engine implements Sessions {
 
   #home(id: string): string {
     const home = join(this.#root, "sessions", id);
-    mkdirSync(join(home, "workspace"), { recursive: true, mode: 0o700 });
+    mkdirSync(home, { recursive: true, mode: 0o700 });
     return home;
+  }
+
+  /**
+   * This process's own copy of a session's workspace. Two processes that know one session, of
+   * which one at most drives it, never share a copy: letting go of one cannot harm the other.
+   */
+  #copy(id: string): string {
+    return join(this.#home(id), "copies", encodeURIComponent(this.#owner));
+  }
+
+  /** A killed process leaves its copy; the records have all of it that counts. */
+  async #removeCopiesOfTheDead(id: string): Promise<void> {
+    const copies = join(this.#home(id), "copies");
+    const names = await readdir(copies).catch(() => []);
+    const left = names.filter((name) => isDead(decodeURIComponent(name)));
+    await Promise.all(
+      left.map(async (name) => rm(join(copies, name), { recursive: true, force: true })),
+    );
   }
 
   get #skillCache(): string {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -58,7 +58,7 @@ export const submitToWire: Measure = async () => {
       });
       const wire = await submitted;
       await run.done;
-      await quiet(join(folder, "home", "sessions", run.session, "workspace"));
+      await quiet(join(folder, "home", "sessions", run.session, "copies"));
       began = performance.now();
       const plain = new Promise<number>((resolve) => {
         arrived = () => resolve(performance.now() - began);
@@ -85,8 +85,8 @@ export const submitToWire: Measure = async () => {
  * Resolves when the session has let go of its copy and the disk of 2,000 files made and removed: a
  * person does not submit twice in a breath.
  */
-async function quiet(copy: string): Promise<void> {
-  while (existsSync(copy)) await sleep(20);
+async function quiet(copies: string): Promise<void> {
+  while (readdirSync(copies).length > 0) await sleep(20);
   await mustRun("sync", []);
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { Cairn } from "./cairn.ts";
@@ -158,6 +158,6 @@ test("skills from a git repository: the commit and the digest are in the session
 test("the copy is removed when a session has ended, and the store ignores itself in git", async () => {
   const { workspace, id } = await parkedAtApply("tidy");
   await cairn.run(["answer", id, "apply/proposed/approval", "approve", "--workspace", workspace]);
-  assert.equal(existsSync(join(cairn.home, "sessions", id, "workspace")), false);
+  assert.deepEqual(readdirSync(join(cairn.home, "sessions", id, "copies")), []);
   assert.equal(readFileSync(join(workspace, ".cairn", ".gitignore"), "utf8"), "*\n");
 });

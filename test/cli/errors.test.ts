@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Cairn, type Finished } from "./cairn.ts";
 
 const sample = new URL("../../media/demo", import.meta.url).pathname;
@@ -209,8 +210,12 @@ test("a session that another process runs is refused with a sentence, and runs o
   await asked;
   const [session] = await cairn.sessions(workspace);
   assert.equal(session?.held, true);
+  const copies = join(cairn.home, "sessions", session.session, "copies");
+  const copied = (): boolean => globSync(join(copies, "*", "total.sh")).length === 1;
+  while (!copied()) await sleep(20);
   const second = await cairn.run(["resume", session.session, "--workspace", workspace]);
   assert.equal(second.code, 1);
+  assert.ok(copied(), "the copy that the first process works on is still there");
   assert.match(sentence(second), /is running in another window or process.*\[session\.busy\]/);
   slow.closeAllConnections();
   slow.close();
