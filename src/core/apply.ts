@@ -73,25 +73,31 @@ async function write(
   const leftAlone = plan.changes.flatMap(({ path, conflict }) =>
     conflict === null ? [] : [{ path, reason: conflict }],
   );
+  const wanted = plan.changes.flatMap(({ path, conflict }) => (conflict === null ? [path] : []));
   try {
     await trees.apply(plan.base, plan.tree, plan.changes);
   } catch (error) {
     if (!CairnError.is(error)) throw error;
     const failure = { code: error.code, message: error.message };
-    return { applied: [], leftAlone, failure };
+    // What the plan does not name any more was written before it stopped.
+    const still = new Set((await trees.plan(plan.base, plan.tree)).map(({ path }) => path));
+    return { applied: wanted.filter((path) => !still.has(path)), leftAlone, failure };
   }
-  const applied = plan.changes.flatMap(({ path, conflict }) => (conflict === null ? [path] : []));
-  return { applied, leftAlone, failure: null };
+  return { applied: wanted, leftAlone, failure: null };
 }
 
 /** What an apply did, in one sentence. */
 export function describeApply(output: ApplyOutput): string {
-  if (output.failure !== null) return `Nothing was applied: ${output.failure.message}`;
+  const { applied, failure } = output;
+  if (failure !== null && applied.length === 0) return `Nothing was applied: ${failure.message}`;
+  if (failure !== null) {
+    return `Applied ${count(applied.length, "file")} to your folder, then it stopped: ${failure.message}`;
+  }
   const left =
     output.leftAlone.length === 0
       ? ""
       : ` ${count(output.leftAlone.length, "file")} left as it was.`;
-  return `Applied ${count(output.applied.length, "file")} to your folder.${left}`;
+  return `Applied ${count(applied.length, "file")} to your folder.${left}`;
 }
 
 function count(number: number, noun: string): string {

@@ -22,6 +22,8 @@ export class EmbeddedDriver implements DurableDriver {
   readonly #worker: Worker;
   readonly #pending = new Map<number, (response: Response) => void>();
   readonly #leases = new Map<string, Lease>();
+  /** How many records of a session were found sound; asked again, only newer ones are read. */
+  readonly #verified = new Map<string, number>();
   readonly #heartbeat: NodeJS.Timeout;
   #requests = 0;
   #gone: Error | null = null;
@@ -66,8 +68,8 @@ export class EmbeddedDriver implements DurableDriver {
   }
 
   async problems(): Promise<readonly { readonly session: string; readonly reason: string }[]> {
-    const reads = await this.#eachSession(async (id) => this.#call("read", id, 0));
-    return reads.flatMap(({ id, reason }) => (reason === null ? [] : [{ session: id, reason }]));
+    const looks = await this.#eachSession(async (id) => this.#verify(id));
+    return looks.flatMap(({ id, reason }) => (reason === null ? [] : [{ session: id, reason }]));
   }
 
   async putBlobs(blobs: readonly Uint8Array[]): Promise<readonly string[]> {
@@ -100,6 +102,13 @@ export class EmbeddedDriver implements DurableDriver {
         }
       }),
     );
+  }
+
+  async #verify(id: string): Promise<void> {
+    const { records } = await this.#call("summary", id);
+    const sound = this.#verified.get(id) ?? 0;
+    if (records > sound) await this.#call("read", id, sound);
+    this.#verified.set(id, records);
   }
 
   #held(lease: Lease): Lease {

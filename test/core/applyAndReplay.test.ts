@@ -60,6 +60,20 @@ suite("applying changes", () => {
     assert.equal(machine.model.calls, 2);
   });
 
+  test("an apply that stops midway says what it applied before", async () => {
+    const [machine, session] = await changed();
+    machine.trees.apply = async () => {
+      machine.trees.plan = async () => [];
+      throw new CairnError("apply.readOnly", "another cannot be written.");
+    };
+    await session.answer({ wait: "apply/proposed/approval", ...yes }, never);
+    assert.match(
+      session.view.ended?.output ?? "",
+      /Applied 1 file to your folder, then it stopped: another cannot be written\./,
+    );
+    assert.equal(session.view.applied, false);
+  });
+
   test("a session that changed nothing has nothing to apply", async () => {
     const machine = new Machine([says("hello")]);
     const session = await machine.start();
