@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -82,11 +82,11 @@ export const submitToWire: Measure = async () => {
 };
 
 /**
- * Resolves when the session has let go of its copy and the disk of 2,000 files made and removed: a
- * person does not submit twice in a breath.
+ * Resolves when the session has made its copy and let go of it, and the disk of 2,000 files made
+ * and removed: a person does not submit twice in a breath.
  */
 async function quiet(copies: string): Promise<void> {
-  while (readdirSync(copies).length > 0) await sleep(20);
+  while (!existsSync(copies) || readdirSync(copies).length > 0) await sleep(20);
   await mustRun("sync", []);
 }
 
