@@ -14,8 +14,15 @@ const rooms = {
     "node:os",
     "node:path",
     "node:sqlite",
+    "node:timers/promises",
     "node:worker_threads",
+    "@dbos-inc/dbos-sdk",
+    "@dbos-inc/dbos-sdk/internal/*",
+    "@dbos-inc/dbos-sdk/internal/telemetry/*",
+    "pg",
+    "zod",
   ],
+  bundle: ["node:crypto"],
   snapshot: ["diff", "node:crypto", "node:fs", "node:fs/promises", "node:path"],
   model: ["node:http", "node:net", "openai", "openai/*", "zod"],
   sandbox: [
@@ -32,7 +39,17 @@ const rooms = {
   ],
   skills: ["node:crypto", "node:fs", "node:fs/promises", "node:path", "simple-git", "yaml", "zod"],
   host: ["vscode", "../protocol.ts", "node:crypto", "node:os", "node:path", "zod"],
-  cli: ["../engine.ts", "node:fs", "node:fs/promises", "node:os", "node:path", "node:util", "zod"],
+  cli: [
+    "../engine.ts",
+    "../scaleOut.ts",
+    "node:events",
+    "node:fs",
+    "node:fs/promises",
+    "node:os",
+    "node:path",
+    "node:util",
+    "zod",
+  ],
 };
 
 const limits = { skipBlankLines: true, skipComments: true };
@@ -145,6 +162,8 @@ export default defineConfig({
       rules: {
         "max-lines-per-function": "off",
         "no-console": "off",
+        // A helper of one suite reads best beside it.
+        "unicorn/consistent-function-scoping": "off",
         "typescript/explicit-module-boundary-types": "off",
         "typescript/no-floating-promises": ["error", { allowForKnownSafeCalls: ["test", "suite"] }],
       },

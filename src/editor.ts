@@ -7,6 +7,7 @@ import { Folders } from "./host/folders.ts";
 import { KnownSessions } from "./host/knownSessions.ts";
 import { openLog } from "./host/log.ts";
 import { Panel } from "./host/panel.ts";
+import { pruneQuietly } from "./host/pruneQuietly.ts";
 import { ReplayDocuments } from "./host/replayDocument.ts";
 import { Runs } from "./host/runs.ts";
 import { readApiKey } from "./host/secrets.ts";
@@ -30,7 +31,7 @@ export function openEditor(
   const folders = new Folders(async (folder) => {
     const settings = readSettings(folder.uri);
     const socket = settings["sandbox.dockerSocket"];
-    return new Engine({
+    const sessions = new Engine({
       workspace: folder.uri.fsPath,
       dist: new URL(".", import.meta.url),
       shippedSkills: join(extensionPath, "skills"),
@@ -42,8 +43,11 @@ export function openEditor(
       log: log.write,
       onRecord: (record) => known.add(folder, record),
     });
+    void pruneQuietly(folder, sessions, log.write).then(refresh);
+    return sessions;
   }, workspaceState);
   const known = new KnownSessions(folders, log.write);
+  const refresh = (): void => void known.refresh();
   const runs = new Runs(known, log.write);
   const replays = new ReplayDocuments(known);
   const panel = new Panel({
@@ -55,7 +59,6 @@ export function openEditor(
       view.badge = badge;
     },
   });
-  const refresh = (): void => void known.refresh();
   subscriptions.push(
     log,
     known,

@@ -1,33 +1,41 @@
-import { createHash, randomUUID } from "node:crypto";
-import { mkdirSync } from "node:fs";
-import { readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { hash, randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import { agentFlow } from "./core/agent.ts";
+import { derive, type DerivationRequest } from "./core/derivation.ts";
 import { CairnError } from "./core/errors.ts";
-import type { Log, SandboxHost, World } from "./core/ports.ts";
-import type { SandboxInfo, SessionRecord, SessionSpec, SessionStatus } from "./core/records.ts";
-import { statusOf, viewOf } from "./core/replay.ts";
-import { Session, type Answer, type SessionParts } from "./core/session.ts";
+import { explain, type Explanation } from "./core/explain.ts";
+import { findFlow, type FlowDefinition } from "./core/flowDefinition.ts";
 import type {
+  DurableDriver,
+  Log,
+  SandboxHost,
+  SessionSummary,
+  StoreProblem,
+  World,
+} from "./core/ports.ts";
+import type { Identity, SessionRecord, SessionSpec, SessionStatus } from "./core/records.ts";
+import { statusOf, viewOf, type OpenWait } from "./core/replay.ts";
+import { chooseExpired, type RetentionPolicy } from "./core/retention.ts";
+import { Session } from "./core/session.ts";
+import type {
+  Pruned,
   Run,
-  SandboxChoice,
   SessionEntry,
   Sessions,
   StartRequest,
   TreeViewer,
 } from "./core/sessions.ts";
+import type { Answer } from "./core/waitAnswer.ts";
+import { Deadlines } from "./deadlines.ts";
+import { exportBundle, importBundle } from "./bundle/bundle.ts";
 import { EmbeddedDriver } from "./durable/embeddedDriver.ts";
-import { isDead, thisOwner } from "./durable/owner.ts";
+import { thisOwner } from "./durable/owner.ts";
 import { placeStore, stateRoot, storeKey } from "./durable/storePlace.ts";
 import { ModelSource } from "./model/modelSource.ts";
-import { DockerSandbox } from "./sandbox/dockerSandbox.ts";
-import { EmbeddedSandbox } from "./sandbox/embeddedSandbox.ts";
-import { parseSkillSource } from "./skills/parseSkillSource.ts";
-import { RecalledSkills } from "./skills/recalledSkills.ts";
-import { SnapshotTrees } from "./snapshot/snapshotTrees.ts";
-import { askQuestionTool } from "./tools/askQuestion.ts";
-import { execTool } from "./tools/exec.ts";
-import { skillTool } from "./tools/skill.ts";
+import { PartsMaker } from "./sessionParts.ts";
+
+export { verifyBundle } from "./bundle/bundle.ts";
+export { bundleLines } from "./bundle/bundleLines.ts";
 
 export interface EngineOptions {
   readonly workspace: string;
@@ -44,6 +52,12 @@ export interface EngineOptions {
   readonly apiKey: (url: string) => Promise<string | null>;
   readonly log: Log;
   readonly onRecord: (record: SessionRecord) => void;
+  /** Where records are kept; the workspace's own store when left out. Closed with the engine. */
+  readonly driver?: DurableDriver;
+  /** Flows of one's own, beside the agent. */
+  readonly flows?: readonly FlowDefinition[];
+  /** Whether this process ends waits whose time is over; not for one that is gone in a moment. True when left out. */
+  readonly watchesDeadlines?: boolean;
 }
 
 /** A session with what it needs to run, kept while this process may go on with it. */
@@ -60,7 +74,7 @@ const idleMs = 10 * 60_000;
 const world: World = {
   now: () => Date.now(),
   newId: () => randomUUID().replaceAll("-", "").slice(0, 12),
-  digest: (text) => createHash("sha256").update(text).digest("hex"),
+  digest: (text) => hash("sha256", text),
   sleep: async (ms, signal) => delay(ms, undefined, { signal }),
 };
 
@@ -68,62 +82,74 @@ const world: World = {
 export class Engine implements Sessions {
   readonly notice: string | null;
   readonly #options: EngineOptions;
-  readonly #root: string;
-  readonly #owner = thisOwner(process.pid);
-  readonly #driver: EmbeddedDriver;
+  readonly #driver: DurableDriver;
   readonly #models: ModelSource;
+  readonly #maker: PartsMaker;
   readonly #live = new Map<string, Live>();
   /** Sessions whose copy is being removed. */
   readonly #dropping = new Map<string, Promise<void>>();
+  readonly #deadlines = new Deadlines({
+    now: () => world.now(),
+    expire: async (wait) => this.#expire(wait),
+  });
+  /** The newest record, by session, up to which deadlines are known. */
+  readonly #looked = new Map<string, number>();
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    this.#root = stateRoot(options.environment);
-    const key = storeKey(this.#root);
-    const place = placeStore(options.workspace, this.#root);
-    this.notice = place.notice;
-    this.#driver = new EmbeddedDriver({
-      path: place.path,
-      key,
-      owner: this.#owner,
-      worker: new URL("storeWorker.js", options.dist),
-    });
+    const root = stateRoot(options.environment);
+    const owner = thisOwner(process.pid);
+    const { driver, notice } =
+      options.driver === undefined
+        ? openStore(options, { root, owner })
+        : { driver: options.driver, notice: null };
+    this.notice = notice;
+    this.#driver = driver;
     this.#models = new ModelSource(options.apiKey);
+    this.#maker = new PartsMaker({
+      ...options,
+      root,
+      owner,
+      world,
+      driver: this.#driver,
+      models: this.#models,
+      flows: options.flows ?? [],
+    });
   }
 
   get trees(): TreeViewer {
-    return this.#trees(join(this.#root, "none"));
+    return this.#maker.trees(null);
   }
 
   async start(request: StartRequest): Promise<Run> {
     const id = world.newId();
-    if (!request.model.demo) await this.#models.check(request.model.url);
-    const [sandbox, skills] = await Promise.all([
-      this.#chooseSandbox(id, request.sandbox),
-      parseSkillSource(request.skills ?? this.#options.shippedSkills, {
-        cache: this.#skillCache,
-      }).resolve(),
-    ]);
-    const model = request.model.demo
-      ? { name: "demo", url: "demo", demo: true }
-      : { ...request.model, demo: false };
-    const spec: SessionSpec = {
-      goal: request.goal,
-      profile: request.profile,
-      model,
-      sandbox,
-      skills: skills.info,
-      workspace: this.#options.workspace,
-      replayOf: null,
-      version: this.#options.version,
-    };
+    const spec = await this.#spec(id, request);
     return this.#create(id, spec);
   }
 
+  async queue(request: StartRequest): Promise<string> {
+    const id = world.newId();
+    const spec = await this.#spec(id, request);
+    const { parts, sandbox } = this.#maker.parts(id, spec);
+    const session = await Session.create(parts, id, spec);
+    await session.prepare(new AbortController().signal);
+    this.#drop({ session, sandbox, run: null, idle: null });
+    await this.#dropping.get(id);
+    return id;
+  }
+
   async answer(session: string, answer: Answer): Promise<Run> {
-    return this.#run(await this.#open(session), async (live, signal) =>
-      live.session.answer(answer, signal),
-    );
+    const live = await this.#open(session);
+    const { run } = live;
+    if (run !== null) {
+      if (await live.session.answerWhileRunning(answer)) return { session, done: run.done };
+      await run.done.catch(() => {});
+    }
+    return this.#run(live, async (_, signal) => live.session.answer(answer, signal));
+  }
+
+  async leave(session: string, answer: Answer): Promise<void> {
+    await (await this.#open(session)).session.leave(answer);
   }
 
   async resume(session: string): Promise<Run> {
@@ -140,9 +166,25 @@ export class Engine implements Sessions {
     return this.#run(await this.#open(session), async (live, signal) => live.session.apply(signal));
   }
 
-  async replay(session: string): Promise<Run> {
-    const { spec } = viewOf(await this.#driver.read(session));
-    return this.#create(world.newId(), { ...spec, replayOf: session });
+  async derive(session: string, request: DerivationRequest): Promise<Run> {
+    const records = await this.#driver.read(session);
+    const { spec } = viewOf(records);
+    const derivation = derive(records, request);
+    return this.#create(world.newId(), { ...spec, replayOf: session, derivation });
+  }
+
+  async explain(session: string, selector: string): Promise<Explanation> {
+    return explain(await this.#driver.read(session), selector);
+  }
+
+  async cancel(session: string, by: Identity): Promise<void> {
+    const live = await this.#open(session);
+    await this.stop(session);
+    try {
+      await live.session.cancel(by);
+    } finally {
+      this.#drop(live);
+    }
   }
 
   async stop(session: string): Promise<boolean> {
@@ -155,7 +197,8 @@ export class Engine implements Sessions {
 
   async list(): Promise<readonly SessionEntry[]> {
     const summaries = await this.#driver.list();
-    return summaries.flatMap(({ session, first, last, held, records }) =>
+    await Promise.all(summaries.map(async (summary) => this.#watchDeadlines(summary)));
+    return summaries.flatMap(({ session, first, last, held, readOnly, records }) =>
       first.kind === "session.started"
         ? [
             {
@@ -163,6 +206,7 @@ export class Engine implements Sessions {
               goal: first.spec.goal,
               status: statusOf(last),
               held,
+              readOnly,
               startedAt: first.at,
               lastAt: last.at,
               records,
@@ -172,8 +216,53 @@ export class Engine implements Sessions {
     );
   }
 
-  async problems(): Promise<readonly { readonly session: string; readonly reason: string }[]> {
+  async problems(): Promise<readonly StoreProblem[]> {
     return this.#driver.problems();
+  }
+
+  async verify(): Promise<readonly StoreProblem[]> {
+    return this.#driver.verify();
+  }
+
+  async remove(session: string): Promise<void> {
+    const live = this.#live.get(session);
+    if (live !== undefined && live.run === null) this.#drop(live);
+    await this.#dropping.get(session);
+    await this.#driver.remove(session);
+    await this.#maker.removeHome(session);
+  }
+
+  async prune(policy: RetentionPolicy): Promise<Pruned> {
+    const [summaries, sizes] = await Promise.all([this.#driver.list(), this.#driver.sizes()]);
+    const needed = new Set(summaries.flatMap(sourceOfUnfinished));
+    const kept = summaries.map(({ session, last, held }) => ({
+      session,
+      status: statusOf(last),
+      lastAt: last.at,
+      bytes: sizes.get(session) ?? 0,
+      held: held || needed.has(session) || this.#live.has(session),
+    }));
+    const { expired, bytesOver } = chooseExpired(kept, policy, world.now());
+    for (const { session } of expired) await this.remove(session);
+    const removed = expired.map(({ session, reason }) => ({
+      session,
+      reason: reason === "age" ? "It is older than the limit." : "It makes room for newer ones.",
+    }));
+    return { removed, bytesOver };
+  }
+
+  async *export(session: string): AsyncGenerator<string, void, void> {
+    const { spec } = viewOf(await this.#driver.read(session));
+    const key = spec.model.demo ? null : await this.#options.apiKey(spec.model.url);
+    yield* exportBundle(this.#driver, session, {
+      version: this.#options.version,
+      madeAt: world.now(),
+      known: key === null || key === "" ? [] : [key],
+    });
+  }
+
+  async import(lines: AsyncIterable<string>): Promise<string> {
+    return (await importBundle(this.#driver, lines)).session;
   }
 
   async records(session: string): Promise<readonly SessionRecord[]> {
@@ -181,6 +270,7 @@ export class Engine implements Sessions {
   }
 
   async close(): Promise<void> {
+    this.#deadlines.close();
     await Promise.all([...this.#live.keys()].map(async (session) => this.stop(session)));
     for (const live of this.#live.values()) this.#drop(live);
     await Promise.all(this.#dropping.values());
@@ -188,8 +278,33 @@ export class Engine implements Sessions {
     await this.#driver.close();
   }
 
+  async #spec(id: string, request: StartRequest): Promise<SessionSpec> {
+    const { workspace, version, flows = [] } = this.#options;
+    const { prompts } = request;
+    const asked = request.flow ?? { name: agentFlow.name, input: { prompts: [...prompts] } };
+    const flow = findFlow([agentFlow, ...flows], asked.name);
+    flow.check?.(asked.input);
+    if (!request.model.demo) await this.#models.check(request.model.url);
+    const [sandbox, skills] = await Promise.all([
+      this.#maker.chooseSandbox(id, request.sandbox),
+      this.#maker.skills(request.skills),
+    ]);
+    const demo = { name: "demo", url: "demo", demo: true };
+    return {
+      goal: prompts[0] ?? flow.name,
+      profile: request.profile,
+      model: request.model.demo ? demo : { ...request.model, demo: false },
+      sandbox,
+      skills: skills.info,
+      workspace,
+      replayOf: null,
+      flow: { name: flow.name, version: flow.version, input: asked.input },
+      version,
+    };
+  }
+
   async #create(id: string, spec: SessionSpec): Promise<Run> {
-    const { parts, sandbox } = this.#parts(id, spec);
+    const { parts, sandbox } = this.#maker.parts(id, spec);
     const session = await Session.create(parts, id, spec);
     const live: Live = { session, sandbox, run: null, idle: null };
     this.#live.set(id, live);
@@ -201,12 +316,33 @@ export class Engine implements Sessions {
     const known = this.#live.get(id);
     if (known !== undefined) return known;
     const { spec } = viewOf(await this.#driver.read(id));
-    await this.#removeCopiesOfTheDead(id);
-    const { parts, sandbox } = this.#parts(id, spec);
+    await this.#maker.removeCopiesOfTheDead(id);
+    const { parts, sandbox } = this.#maker.parts(id, spec);
     const session = await Session.open(parts, id);
     const live: Live = { session, sandbox, run: null, idle: null };
     this.#live.set(id, live);
     return live;
+  }
+
+  async #watchDeadlines({ session, last, readOnly }: SessionSummary): Promise<void> {
+    if (this.#options.watchesDeadlines === false) return;
+    if (readOnly || this.#looked.get(session) === last.seq) return;
+    this.#looked.set(session, last.seq);
+    const waits = statusOf(last) === "waiting";
+    const open = waits ? viewOf(await this.#driver.read(session)).openWaits : [];
+    this.#deadlines.watch(session, open);
+  }
+
+  /** Whoever else answers or watches the same wait may be first. */
+  async #expire({ session, wait, digest }: OpenWait): Promise<void> {
+    try {
+      const by = { user: "nobody", surface: "deadline" } as const;
+      const run = await this.answer(session, { wait, digest, value: null, ended: "expired", by });
+      await run.done;
+    } catch (error) {
+      this.#options.log(`the deadline of ${wait} of ${session}: ${String(error)}`);
+      this.#looked.delete(session);
+    }
   }
 
   #run(live: Live, verb: (live: Live, signal: AbortSignal) => Promise<SessionStatus>): Run {
@@ -230,6 +366,8 @@ export class Engine implements Sessions {
     } finally {
       live.run = null;
       if (status === "waiting") {
+        const watches = this.#options.watchesDeadlines ?? true;
+        if (watches) this.#deadlines.watch(live.session.id, live.session.view.openWaits);
         live.idle = setTimeout(() => this.#drop(live), idleMs);
         live.idle.unref();
       } else {
@@ -246,102 +384,27 @@ export class Engine implements Sessions {
     const dropped = (async () => {
       await live.session.settled();
       await live.sandbox.stop();
-      await rm(this.#copy(id), { recursive: true, force: true });
+      await this.#maker.removeCopy(id);
     })()
       .catch((error: unknown) => this.#options.log(`left behind of ${id}: ${String(error)}`))
       .finally(() => this.#dropping.delete(id));
     this.#dropping.set(id, dropped);
   }
+}
 
-  #parts(
-    id: string,
-    spec: SessionSpec,
-  ): { readonly parts: SessionParts; readonly sandbox: SandboxHost } {
-    const sandbox = this.#sandbox(id, spec.sandbox.backend, spec.sandbox.image);
-    const skills = new RecalledSkills({
-      cache: this.#skillCache,
-      digest: spec.skills?.digest ?? "",
-    });
-    const parts: SessionParts = {
-      driver: this.#driver,
-      world,
-      model: this.#models.model(spec.model),
-      tools: [execTool(sandbox), skillTool(skills), askQuestionTool()],
-      trees: this.#trees(this.#copy(id)),
-      sandbox,
-      onRecord: this.#options.onRecord,
-    };
-    return { parts, sandbox };
-  }
+/** A replay or a fork that has not ended goes on only while its source is there. */
+function sourceOfUnfinished({ first, last }: SessionSummary): readonly string[] {
+  const status = statusOf(last);
+  const source = first.kind === "session.started" ? first.spec.replayOf : null;
+  return source !== null && (status === "running" || status === "waiting") ? [source] : [];
+}
 
-  async #chooseSandbox(id: string, choice: SandboxChoice): Promise<SandboxInfo> {
-    if (choice !== "auto") return this.#sandbox(id, choice, this.#options.image).probe();
-    try {
-      return await this.#sandbox(id, "docker", this.#options.image).probe();
-    } catch (error) {
-      if (!CairnError.is(error)) throw error;
-      this.#options.log(`docker is not used: ${error.message}`);
-      return this.#sandbox(id, "embedded", null).probe();
-    }
-  }
-
-  #sandbox(id: string, backend: SandboxInfo["backend"], image: string | null): SandboxHost {
-    const { dist, dockerSocket, log } = this.#options;
-    const home = this.#home(id);
-    const tree = this.#copy(id);
-    if (backend === "embedded") {
-      return new EmbeddedSandbox({
-        tree,
-        state: home,
-        worker: new URL("embeddedWorker.js", dist),
-        log,
-      });
-    }
-    return new DockerSandbox({
-      session: id,
-      tree,
-      state: home,
-      image: image ?? this.#options.image,
-      socketPath: dockerSocket,
-      log,
-    });
-  }
-
-  #trees(tree: string): SnapshotTrees {
-    const asRoot = process.getuid?.() === 0;
-    return new SnapshotTrees({
-      workspace: this.#options.workspace,
-      tree,
-      blobs: this.#driver,
-      owner: asRoot ? { uid: 1000, gid: 1000 } : null,
-    });
-  }
-
-  #home(id: string): string {
-    const home = join(this.#root, "sessions", id);
-    mkdirSync(home, { recursive: true, mode: 0o700 });
-    return home;
-  }
-
-  /**
-   * This process's own copy of a session's workspace. Two processes that know one session, of
-   * which one at most drives it, never share a copy: letting go of one cannot harm the other.
-   */
-  #copy(id: string): string {
-    return join(this.#home(id), "copies", encodeURIComponent(this.#owner));
-  }
-
-  /** A killed process leaves its copy; the records have all of it that counts. */
-  async #removeCopiesOfTheDead(id: string): Promise<void> {
-    const copies = join(this.#home(id), "copies");
-    const names = await readdir(copies).catch(() => []);
-    const left = names.filter((name) => isDead(decodeURIComponent(name)));
-    await Promise.all(
-      left.map(async (name) => rm(join(copies, name), { recursive: true, force: true })),
-    );
-  }
-
-  get #skillCache(): string {
-    return join(this.#root, "skills");
-  }
+function openStore(
+  options: EngineOptions,
+  { root, owner }: { readonly root: string; readonly owner: string },
+): { readonly driver: DurableDriver; readonly notice: string | null } {
+  const key = storeKey(root);
+  const { path, notice } = placeStore(options.workspace, root);
+  const worker = new URL("storeWorker.cjs", options.dist);
+  return { driver: new EmbeddedDriver({ path, key, owner, worker }), notice };
 }

@@ -1,11 +1,14 @@
 import * as z from "zod";
-import { decision, type SessionRecord, type SessionStatus } from "./core/records.ts";
+import { jsonValue, type SessionRecord } from "./core/records.ts";
 
 /** An open wait with what the operator needs to place it. The card is rendered from the record. */
 export interface PanelWait {
   readonly record: Extract<SessionRecord, { kind: "wait.opened" }>;
   readonly goal: string;
-  readonly status: SessionStatus;
+  /** A budget's figures as people read them; null for every other wait. */
+  readonly amounts: { readonly used: string; readonly limit: string; readonly add: string } | null;
+  /** Milliseconds until it ends as expired, as of this message: the panel's clock may be another. Null without a deadline. */
+  readonly leftMs: number | null;
 }
 
 /** Host to panel: everything that is open now, whole; and what became of an answer. */
@@ -27,8 +30,11 @@ export const fromPanel = z.discriminatedUnion("kind", [
     wait: z.string(),
     /** The digest of what the panel showed. */
     digest: z.string(),
-    answer: z.union([decision, z.string()]),
+    /** The host checks it against the wait, and its answer counts. */
+    answer: jsonValue,
   }),
+  /** Takes one question back; the session goes on without an answer. */
+  z.object({ kind: z.literal("abort"), session: z.string(), wait: z.string(), digest: z.string() }),
   z.object({ kind: z.literal("openReplay"), session: z.string() }),
 ]);
 export type FromPanel = z.infer<typeof fromPanel>;

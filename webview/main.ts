@@ -47,7 +47,9 @@ function show(waits: readonly PanelWait[], focus: boolean): void {
     else remove(key, card);
   }
   for (const [key, wait] of wanted) {
-    if (cards.has(key)) continue;
+    const known = cards.get(key);
+    known?.update(wait);
+    if (known !== undefined) continue;
     changed = true;
     const card = new Approval(wait, (message) => api.postMessage(message));
     cards.set(key, card);
@@ -75,7 +77,7 @@ function refuse(key: string, sentence: string): void {
 function remove(key: string, card: Approval): void {
   cards.delete(key);
   if (card.sent) gone.set(key, card);
-  card.element.remove();
+  card.remove();
   empty.hidden = cards.size > 0;
 }
 

@@ -3,7 +3,9 @@ import { canonical } from "./canonical.ts";
 import { CairnError } from "./errors.ts";
 import type { Flow } from "./flow.ts";
 import type { WorkspaceTrees, World } from "./ports.ts";
-import { decision, fileChange, type FileChange } from "./records.ts";
+import type { Observed } from "./inDoubt.ts";
+import { fileChange, jsonValue, type FileChange } from "./records.ts";
+import { approval } from "./waits.ts";
 
 /** What became of an apply: on record as the output of its step. */
 export const applyOutput = z.object({
@@ -32,7 +34,7 @@ export async function runApply(context: ApplyContext, id: string): Promise<Apply
     `${id}/plan`,
     {
       kind: "apply",
-      name: "plan",
+      label: "plan",
       inputs: { base, tree },
       output: z.array(fileChange),
     },
@@ -40,17 +42,15 @@ export async function runApply(context: ApplyContext, id: string): Promise<Apply
   );
   const wanted = changes.filter((change) => change.conflict === null);
   if (wanted.length === 0) return null;
-  const answer = await flow.wait(`${id}/approval`, decision, async () => ({
-    kind: "approval",
-    question: `Apply ${count(wanted.length, "change")} to your folder?`,
-    subject: { kind: "apply", base, tree, changes },
-  }));
-  if (!answer.approved) return null;
-  return flow.act(
+  const question = `Apply ${count(wanted.length, "change")} to your folder?`;
+  const subject = { kind: "apply" as const, base, tree, changes };
+  const answer = await flow.wait(`${id}/approval`, approval(question, subject));
+  if (answer.ended !== null || !answer.value.approved) return null;
+  return flow.step(
     id,
     {
       kind: "apply",
-      name: "write",
+      label: "write",
       inputs: { base, tree, changes: world.digest(canonical(changes)) },
       output: applyOutput,
       effect: "external",
@@ -60,9 +60,36 @@ export async function runApply(context: ApplyContext, id: string): Promise<Apply
         leftAlone: [],
         failure: { code: "apply.skipped", message: "The operator chose not to repeat it." },
       },
+      sent: wanted.map(({ path }) => path),
+      observe: async () => observe(trees, { base, tree, changes }),
     },
     async () => write(trees, { base, tree, changes }),
   );
+}
+
+/** Compares the folder with what was to be written: each file is there whole, or not at all. */
+async function observe(
+  trees: WorkspaceTrees,
+  plan: { readonly base: string; readonly tree: string; readonly changes: readonly FileChange[] },
+): Promise<Observed> {
+  const { wanted, leftAlone } = split(plan.changes);
+  const still = new Set((await trees.plan(plan.base, plan.tree)).map(({ path }) => path));
+  const applied = wanted.filter((path) => !still.has(path));
+  const text = `${applied.length} of ${count(wanted.length, "file")} in your folder are as the session left them.`;
+  if (applied.length < wanted.length) {
+    return { text, seen: applied.length === 0 ? "absent" : "partly" };
+  }
+  const result = jsonValue.parse({ applied, leftAlone, failure: null });
+  return { text, seen: "happened", result };
+}
+
+function split(changes: readonly FileChange[]) {
+  return {
+    wanted: changes.flatMap(({ path, conflict }) => (conflict === null ? [path] : [])),
+    leftAlone: changes.flatMap(({ path, conflict }) =>
+      conflict === null ? [] : [{ path, reason: conflict }],
+    ),
+  };
 }
 
 /** A refusal by the file system or by the user's own edits is an outcome, not a failed session. */
@@ -70,10 +97,7 @@ async function write(
   trees: WorkspaceTrees,
   plan: { readonly base: string; readonly tree: string; readonly changes: readonly FileChange[] },
 ): Promise<ApplyOutput> {
-  const leftAlone = plan.changes.flatMap(({ path, conflict }) =>
-    conflict === null ? [] : [{ path, reason: conflict }],
-  );
-  const wanted = plan.changes.flatMap(({ path, conflict }) => (conflict === null ? [path] : []));
+  const { wanted, leftAlone } = split(plan.changes);
   try {
     await trees.apply(plan.base, plan.tree, plan.changes);
   } catch (error) {

@@ -1,357 +1,279 @@
-import type * as z from "zod";
+import * as z from "zod";
+import { findArtifact, type Outcome } from "./artifacts.ts";
 import { canonical } from "./canonical.ts";
+import { overridden } from "./derivation.ts";
 import { CairnError } from "./errors.ts";
-import type { World } from "./ports.ts";
+import { settle } from "./failure.ts";
+import type { FlowRun, PlannedStep } from "./flowRun.ts";
+import { FlowScope } from "./flowScope.ts";
+import type { Message } from "./ports.ts";
+import { RecordedStep } from "./recordedStep.ts";
+import { ask, Parked } from "./recordedWait.ts";
 import {
-  decision,
-  type Failure,
+  jsonValue,
+  modelReply,
+  type CacheMode,
   type JsonValue,
-  type RecordBody,
-  type SessionRecord,
-  type StepKind,
-  type WaitKind,
-  type WaitSubject,
+  type ModelReply,
 } from "./records.ts";
-
-/** Thrown to park the session at an unanswered wait. Not an error; only the session catches it. */
-export class Parked extends Error {
-  override readonly name = "Parked";
-  readonly wait: string;
-
-  constructor(wait: string) {
-    super(`parked at ${wait}`);
-    this.wait = wait;
-  }
-}
-
-export interface StepSpec<Output extends JsonValue> {
-  readonly kind: StepKind;
-  readonly name: string;
-  /** Every input that matters, as digests or short values: together they are the step's key. */
-  readonly inputs: Readonly<Record<string, string>>;
-  readonly output: z.ZodType<Output>;
-  /** How often the work is tried when it throws a retryable error. One when left out. */
-  readonly attempts?: number;
-}
-
-export interface ActSpec<Output extends JsonValue> extends StepSpec<Output> {
-  readonly effect: "workspace" | "external";
-  /** What will happen, in one line: the evidence when nobody knows whether it did. */
-  readonly what: string;
-  /** The output when the operator says not to repeat an act that may have happened. */
-  readonly skipped: Output;
-}
-
-export interface WaitSpec {
-  readonly kind: WaitKind;
-  readonly question: string;
-  readonly subject: WaitSubject;
-}
-
-export interface FlowParts {
-  readonly session: string;
-  readonly world: World;
-  readonly signal: AbortSignal;
-  readonly append: (body: RecordBody) => Promise<void>;
-  /** This session's records so far. */
-  readonly history: readonly SessionRecord[];
-  /** On a replay: the records of the source session, which are served; a miss is an error. */
-  readonly recording: readonly SessionRecord[] | null;
-}
-
-type Completed = Extract<SessionRecord, { kind: "step.completed" }>;
-type Started = Extract<SessionRecord, { kind: "step.started" }>;
-type Opened = Extract<SessionRecord, { kind: "wait.opened" }>;
-type Answered = Extract<SessionRecord, { kind: "wait.answered" }>;
-
-/** What is already known, by id. */
-class Memory {
-  readonly completed = new Map<string, Completed>();
-  readonly starts = new Map<string, Started[]>();
-  readonly opened = new Map<string, Opened>();
-  readonly answered = new Map<string, Answered>();
-
-  constructor(records: readonly SessionRecord[]) {
-    for (const record of records) this.#remember(record);
-  }
-
-  #remember(record: SessionRecord): void {
-    switch (record.kind) {
-      case "step.completed":
-        this.completed.set(record.step, record);
-        break;
-      case "step.started":
-        this.starts.set(record.step, [...(this.starts.get(record.step) ?? []), record]);
-        break;
-      case "wait.opened":
-        this.opened.set(record.wait, record);
-        break;
-      case "wait.answered":
-        this.answered.set(record.wait, record);
-        break;
-      case "step.failed":
-      case "session.started":
-      case "session.resumed":
-      case "session.ended":
-        break;
-    }
-  }
-}
+import { checkStep, isRetryable, type StepSpec, type Work } from "./step.ts";
+import type { WaitAnswer, WaitSpec } from "./waits.ts";
 
 /**
- * Runs a flow function from the top as often as needed: what is recorded is returned, what is not
- * is done and recorded. Ids are paths that read in a log; an id used again in one run gets `#2`.
+ * What a flow function is written with. The function is run from its top as often as needed; what
+ * is on record is returned, what is not is done and recorded. So between steps it must be
+ * deterministic: the clock, chance and the outside world only inside a step.
+ *
+ * Ids are paths that read in a log; a name that is used again gets `#2`, `#3`. Every method throws
+ * `flow.outside` after the flow's end and `flow.nested` inside a step; `store.*` and `session.lost`
+ * when nothing can be recorded: then nothing false is, and the session goes on later.
  */
 export class Flow {
-  readonly #parts: FlowParts;
-  readonly #known: Memory;
-  readonly #recording: Memory | null;
-  readonly #used = new Map<string, number>();
+  readonly #run: FlowRun;
+  readonly #scope: FlowScope;
+  readonly #outcomes: Map<string, Outcome>;
 
-  constructor(parts: FlowParts) {
-    this.#parts = parts;
-    this.#known = new Memory(parts.history);
-    this.#recording = parts.recording === null ? null : new Memory(parts.recording);
+  constructor(
+    run: FlowRun,
+    scope: FlowScope = new FlowScope(),
+    outcomes = new Map<string, Outcome>(),
+  ) {
+    this.#run = run;
+    this.#scope = scope;
+    this.#outcomes = outcomes;
   }
 
   /**
-   * For work that is safe to repeat, such as a model call: a crash midway runs it again.
-   * Resolves with the output when it is on disk. Throws `flow.diverged` when the id was recorded
-   * with other inputs, `replay.miss` when a replay has no record of it, else what the work throws.
+   * Does work once and remembers its output; resolves when that is on disk. Throws what the work
+   * throws, after every attempt is on record; `flow.diverged` when the step was recorded with
+   * other inputs; `replay.miss`; `flow.stopped` when the operator stops at an effect in doubt.
    */
   async step<Output extends JsonValue>(
     name: string,
     spec: StepSpec<Output>,
-    work: () => Promise<Output>,
+    work: Work<Output>,
   ): Promise<Output> {
-    const id = this.#unique(name);
-    const key = this.#key(spec);
-    const recorded = await this.#recorded(id, key, spec);
-    if (recorded !== undefined) return recorded.output;
-    return this.#run(id, key, spec, work);
+    return this.#scope.only(name, async () => {
+      checkStep(name, spec);
+      const id = this.#scope.unique(name);
+      const override = overridden(this.#run.derivation, { id, name: spec.label ?? name }, "input");
+      const given = override === undefined ? spec : { ...spec, args: override.value, edited: true };
+      const step = this.#planned(id, name, given);
+      const output = await new RecordedStep(
+        { run: this.#run, scope: this.#scope },
+        step,
+        given,
+      ).outcome(work);
+      this.#outcomes.set(id, { kind: step.kind, name: step.name, output });
+      return output;
+    });
   }
 
   /**
-   * For work that changes the world. The intent is on disk before the work starts. When an intent
-   * has no outcome, a workspace effect runs again (its tree was restored), and an external effect
-   * opens a wait: it is never repeated silently.
+   * Asks, and resolves with how the wait ended. Parks the session while it is open: nothing stays
+   * running for an answer to come. Throws `flow.diverged` when another question was recorded here.
    */
-  async act<Output extends JsonValue>(
+  async wait<Value extends JsonValue>(
     name: string,
-    spec: ActSpec<Output>,
-    work: (operation: string) => Promise<Output>,
-  ): Promise<Output> {
-    const id = this.#unique(name);
-    const key = this.#key(spec);
-    const recorded = await this.#recorded(id, key, spec);
-    if (recorded !== undefined) return recorded.output;
-
-    const starts = this.#known.starts.get(id) ?? [];
-    const last = starts.at(-1);
-    if (last !== undefined) this.#sameKey(id, last, key, spec);
-    const operation = this.#parts.world.digest(`${this.#parts.session}\n${id}\n${key}`);
-    if (last !== undefined && spec.effect === "external") {
-      const again = await this.wait(`${id}/inDoubt/${starts.length}`, decision, async () => ({
-        kind: "inDoubt",
-        question: `This was started and may have happened: ${spec.what}. Run it again?`,
-        subject: { kind: "inDoubt", what: spec.what, startedAt: last.at, operation },
-      }));
-      if (!again.approved) return this.#run(id, key, spec, async () => spec.skipped);
-    }
-    this.#parts.signal.throwIfAborted();
-    await this.#append({
-      kind: "step.started",
-      ...head(id, key, spec),
-      what: spec.what,
-      effect: spec.effect,
-      operation,
-    });
-    return this.#run(id, key, spec, async () => work(operation));
-  }
-
-  /**
-   * Returns the recorded answer, or opens the wait and parks. `open` is called only when the wait
-   * is not on record yet, so what was shown to the operator never changes under an answer.
-   */
-  async wait<Answer extends JsonValue>(
-    name: string,
-    schema: z.ZodType<Answer>,
-    open: () => Promise<WaitSpec>,
-  ): Promise<Answer> {
-    const id = this.#unique(name);
-    const answer = this.#known.answered.get(id);
-    if (answer !== undefined) return schema.parse(answer.answer);
-    if (!this.#known.opened.has(id)) {
-      const served = await this.#servedAnswer(id);
-      if (served !== undefined) return schema.parse(served);
-      const spec = await open();
-      await this.#append({
-        kind: "wait.opened",
-        wait: id,
-        waitKind: spec.kind,
-        question: spec.question,
-        subject: spec.subject,
-        digest: waitDigest(this.#parts.world, spec),
-      });
-    }
-    throw new Parked(id);
-  }
-
-  /** A replay answers from its source, and says so. */
-  async #servedAnswer(id: string): Promise<JsonValue | undefined> {
-    const opened = this.#recording?.opened.get(id);
-    const answered = this.#recording?.answered.get(id);
-    if (opened === undefined || answered === undefined) return undefined;
-    const { waitKind, question, subject, digest } = opened;
-    await this.#append({ kind: "wait.opened", wait: id, waitKind, question, subject, digest });
-    await this.#append({
-      kind: "wait.answered",
-      wait: id,
-      answer: answered.answer,
-      digest,
-      by: { user: answered.by.user, surface: "replay" },
-    });
-    return answered.answer;
-  }
-
-  async #recorded<Output extends JsonValue>(
-    id: string,
-    key: string,
-    spec: StepSpec<Output>,
-  ): Promise<{ readonly output: Output } | undefined> {
-    const own = this.#known.completed.get(id);
-    if (own !== undefined) {
-      this.#sameKey(id, own, key, spec);
-      return { output: spec.output.parse(own.output) };
-    }
-    if (this.#recording === null) return undefined;
-    const served = this.#recording.completed.get(id);
-    if (served === undefined) {
-      throw new CairnError(
-        "replay.miss",
-        `The recording has no result for ${id}: it ends before this step. Nothing was run instead.`,
-        { details: { step: id } },
-      );
-    }
-    this.#sameKey(id, served, key, spec);
-    await this.#append({
-      kind: "step.completed",
-      ...head(id, key, spec),
-      output: served.output,
-      durationMs: served.durationMs,
-      via: "replay",
-    });
-    return { output: spec.output.parse(served.output) };
-  }
-
-  async #run<Output extends JsonValue>(
-    id: string,
-    key: string,
-    spec: StepSpec<Output>,
-    work: () => Promise<Output>,
-  ): Promise<Output> {
-    const { world, signal } = this.#parts;
-    for (let attempt = 1; ; attempt += 1) {
-      signal.throwIfAborted();
-      const began = world.now();
-      const outcome = await settle(work);
-      if (outcome.ok) {
-        await this.#append({
-          kind: "step.completed",
-          ...head(id, key, spec),
-          output: outcome.value,
-          durationMs: world.now() - began,
-          via: "run",
-        });
-        return outcome.value;
-      }
-      const { error } = outcome;
-      if (signal.aborted) throw error;
-      const willRetry = attempt < (spec.attempts ?? 1) && CairnError.is(error) && error.retryable;
-      await this.#append({
-        kind: "step.failed",
-        ...head(id, key, spec),
-        attempt,
-        failure: failureOf(error),
-        willRetry,
-      });
-      if (!willRetry) throw error;
-      await world.sleep(backoffMs(error, attempt), signal);
-    }
-  }
-
-  #sameKey(
-    id: string,
-    recorded: { readonly key: string; readonly inputs: Readonly<Record<string, string>> },
-    key: string,
-    spec: StepSpec<JsonValue>,
-  ): void {
-    if (recorded.key === key) return;
-    const names = new Set([...Object.keys(recorded.inputs), ...Object.keys(spec.inputs)]);
-    const changed = [...names].filter((name) => recorded.inputs[name] !== spec.inputs[name]);
-    throw new CairnError(
-      "flow.diverged",
-      `${id} was recorded with other inputs (${changed.join(", ") || "its kind or name"}). It stopped before any effect; start a new session, or go back to what it was recorded with.`,
-      { details: { step: id, recorded: recorded.key, now: key, changed: changed.join(",") } },
+    spec: WaitSpec<Value>,
+  ): Promise<WaitAnswer<Value>> {
+    return this.#scope.only(name, async () =>
+      ask({ run: this.#run, scope: this.#scope, id: this.#scope.unique(name) }, spec),
     );
   }
 
-  #key(spec: StepSpec<JsonValue>): string {
-    return this.#parts.world.digest(canonical([spec.kind, spec.name, { ...spec.inputs }]));
+  /**
+   * Branches side by side, each with a flow of its own and steps of its own names. Resolves with
+   * their results in order when all have ended; parks when one of them waits; throws the first
+   * error in the order of the branches, after all have ended.
+   */
+  async parallel<Result>(
+    branches: readonly ((flow: Flow) => Promise<Result>)[],
+  ): Promise<Result[]> {
+    if (branches.length === 0) return [];
+    return this.#scope.only("parallel", async () => {
+      const { rehearsal } = this.#run;
+      rehearsal.forked(branches.length);
+      const scopes = branches.map(() => new FlowScope(this.#scope));
+      const settled = await Promise.all(
+        branches.map(async (branch, index) => {
+          const scope = scopes[index] ?? new FlowScope(this.#scope);
+          const outcome = await settle(async () =>
+            branch(new Flow(this.#run, scope, this.#outcomes)),
+          );
+          scope.end();
+          rehearsal.ended();
+          return outcome;
+        }),
+      );
+      rehearsal.joined();
+      this.#scope.join(scopes);
+      return together(settled);
+    });
   }
 
-  #unique(name: string): string {
-    const times = (this.#used.get(name) ?? 0) + 1;
-    this.#used.set(name, times);
-    return times === 1 ? name : `${name}#${times}`;
+  /**
+   * Groups steps: `work` names them `${name}/...`. With the strategy `turn` the group is one
+   * checkpoint to people; the steps inside are recorded all the same, so none is repeated.
+   */
+  async turn<Output extends JsonValue>(
+    name: string,
+    output: z.ZodType<Output>,
+    work: () => Promise<Output>,
+  ): Promise<Output> {
+    const result = await work();
+    if (this.#run.parts.strategy !== "turn") return result;
+    const inputs = { output: this.#run.digest(result) };
+    return this.step(name, { kind: "turn", output, inputs }, async () => result);
   }
 
-  async #append(body: BodyWithoutTime): Promise<void> {
-    await this.#parts.append({ ...body, at: this.#parts.world.now() });
+  /** Keeps a value under a name, for `load` and for people. */
+  async save(name: string, value: JsonValue): Promise<void> {
+    const spec = { kind: "artifact" as const, label: name, args: value, output: jsonValue };
+    await this.step(`artifact/${name}`, spec, async ({ args }) => args);
+  }
+
+  /**
+   * A value that was saved, or the output of a checkpoint, that this run has come by. Takes the
+   * name of either, or an id. Throws `artifact.missing`, `artifact.ambiguous`, with the choices.
+   */
+  load<Value extends JsonValue>(name: string, value: z.ZodType<Value>): Value {
+    return value.parse(findArtifact(this.#outcomes, name));
+  }
+
+  /** Adds to the session's facts: objects are merged, of anything else the last one stays. */
+  async log(facts: Readonly<Record<string, JsonValue>>): Promise<void> {
+    const spec = { kind: "log" as const, args: { ...facts }, output: jsonValue };
+    await this.step("log", spec, async ({ args }) => args);
+  }
+
+  /** Asks the session's model, without tools. Throws `model.*` after three attempts. */
+  async llm(
+    prompt: string | readonly Message[],
+    options: { readonly name?: string; readonly model?: string; readonly cache?: CacheMode } = {},
+  ): Promise<string> {
+    const { model, signal } = this.#run.parts;
+    const { name = "llm" } = options;
+    if (model === undefined) {
+      throw new CairnError("flow.invalid", `${name} needs a model, and this flow was run without.`);
+    }
+    const messages: readonly Message[] =
+      typeof prompt === "string" ? [{ role: "user", text: prompt }] : prompt;
+    const reply = await this.modelCall(name, {
+      model: options.model ?? model.name,
+      inputs: { messages: this.#run.parts.world.digest(JSON.stringify(messages)) },
+      ...(options.cache === undefined ? {} : { cache: options.cache }),
+      call: async (asked) => model.model.reply({ model: asked, messages, tools: [] }, signal),
+    });
+    return reply.text;
+  }
+
+  /** One request to a model as a step: what a `model` override replaces is the name that is asked. */
+  async modelCall(
+    name: string,
+    request: {
+      readonly model: string;
+      readonly inputs: Readonly<Record<string, string>>;
+      readonly cache?: CacheMode;
+      readonly call: (model: string) => Promise<ModelReply>;
+    },
+  ): Promise<ModelReply> {
+    const target = { id: this.#scope.peek(name), name: request.model };
+    const override = overridden(this.#run.derivation, target, "model");
+    const model = override === undefined ? request.model : z.string().parse(override.value);
+    const spec: StepSpec<ModelReply> = {
+      kind: "model",
+      label: model,
+      inputs: { ...request.inputs, name: model },
+      output: modelReply,
+      retries: { times: 2, when: isRetryable },
+      edited: override !== undefined,
+      ...(request.cache === undefined ? {} : { cache: request.cache }),
+    };
+    return this.step(name, spec, async () => request.call(model));
+  }
+
+  /** Milliseconds since the epoch, the same in every run. */
+  async now(): Promise<number> {
+    const spec = { kind: "value" as const, output: milliseconds };
+    return this.step("now", spec, async () => this.#run.parts.world.now());
+  }
+
+  /** A UUID (version 8, RFC 9562) that is the same in every run and another one in a fork. */
+  async uuid(): Promise<string> {
+    const { session, world } = this.#run.parts;
+    const id = this.#scope.peek("uuid");
+    const spec = { kind: "value" as const, output: uuid };
+    return this.step("uuid", spec, async () => uuidOf(world.digest(`${session}\n${id}`)));
+  }
+
+  /** The id that the next step of this name will have. */
+  nextId(name: string): string {
+    return this.#scope.peek(name);
+  }
+
+  /** What a step will be given: the override's input, or what the flow has for it. */
+  inputFor(target: { readonly id: string; readonly name: string }, args: JsonValue): JsonValue {
+    return overridden(this.#run.derivation, target, "input")?.value ?? args;
+  }
+
+  /** True when a step has an outcome on this session's record. */
+  isRecorded(id: string): boolean {
+    return this.#run.known.completed.has(id);
+  }
+
+  /** True when a wait was opened in an earlier run. */
+  isOpened(id: string): boolean {
+    return this.#run.known.opened.has(id);
+  }
+
+  /**
+   * Waits until an earlier branch lets go, and stands behind it from then on. Resolves with false
+   * when that branch gave up, with `null`, before it came so far.
+   */
+  async follow(before: Promise<Flow | null>): Promise<boolean> {
+    const { rehearsal } = this.#run;
+    rehearsal.ended();
+    const other = await before;
+    rehearsal.joined();
+    if (other !== null) this.#scope.inherit(other.#scope);
+    return other !== null;
+  }
+
+  /** Nothing of this flow may be called any more. */
+  end(): void {
+    this.#scope.end();
+  }
+
+  #planned(id: string, name: string, spec: StepSpec<JsonValue>): PlannedStep {
+    const { kind = "step", label = name, effect = "none", cache = "session" } = spec;
+    const inputs = {
+      ...(spec.args === undefined ? {} : { args: this.#run.digest(spec.args) }),
+      ...spec.inputs,
+    };
+    const key = this.#run.parts.world.digest(canonical([kind, label, inputs]));
+    const { checkpoint = true, edited = false, missing } = spec;
+    return { id, key, kind, name: label, inputs, effect, checkpoint, cache, edited, missing };
   }
 }
 
-type WithoutTime<Body> = Body extends unknown ? Omit<Body, "at"> : never;
-type BodyWithoutTime = WithoutTime<RecordBody>;
+const milliseconds = z.number();
+const uuid = z.uuid();
 
-/** The digest that an answer is bound to: over exactly what is shown. */
-export function waitDigest(world: World, spec: WaitSpec): string {
-  return world.digest(canonical([spec.kind, spec.question, spec.subject]));
-}
-
-function head(step: string, key: string, spec: StepSpec<JsonValue>) {
-  return { step, key, stepKind: spec.kind, name: spec.name, inputs: { ...spec.inputs } };
-}
-
-/** Tells a failure of the work from a failure to record it: only the first is the step's own. */
-async function settle<Output>(
-  work: () => Promise<Output>,
-): Promise<
-  { readonly ok: true; readonly value: Output } | { readonly ok: false; readonly error: unknown }
-> {
-  try {
-    return { ok: true, value: await work() };
-  } catch (error) {
-    return { ok: false, error };
+/** Results in order; a failure goes before a wait. */
+function together<Result>(
+  settled: readonly Awaited<ReturnType<typeof settle<Result>>>[],
+): Result[] {
+  const errors = settled.flatMap((outcome) => (outcome.ok ? [] : [outcome.error]));
+  for (const error of errors) {
+    if (!(error instanceof Parked)) throw error;
   }
+  const parked = errors.flatMap((error) => (error instanceof Parked ? error.waits : []));
+  if (errors.length > 0) throw new Parked(parked);
+  return settled.flatMap((outcome) => (outcome.ok ? [outcome.value] : []));
 }
 
-/** Doubling from half a second, or what the other side asked for; never over half a minute. */
-function backoffMs(error: unknown, attempt: number): number {
-  const asked = CairnError.is(error) ? error.details["retryAfterMs"] : undefined;
-  const wanted = typeof asked === "number" ? asked : 500 * 2 ** (attempt - 1);
-  return Math.min(Math.max(wanted, 0), 30_000);
-}
-
-/** How an error is kept on record: its code and its sentence, never a stack. */
-export function failureOf(error: unknown): Failure {
-  if (!CairnError.is(error)) {
-    const message = error instanceof Error ? error.message : String(error);
-    return { code: "unexpected", message, origin: "runtime" };
-  }
-  const { code, message } = error;
-  if (code === "flow.diverged" || code === "replay.miss")
-    return { code, message, origin: "divergence" };
-  const backend = /^(model|sandbox|store|skills)\./.test(code);
-  return { code, message, origin: backend ? "backend" : "user" };
+function uuidOf(digest: string): string {
+  const hex = `${digest.slice(0, 12)}8${digest.slice(13, 16)}a${digest.slice(17, 32)}`;
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }

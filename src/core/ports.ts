@@ -38,6 +38,26 @@ export interface SessionSummary {
   readonly records: number;
   /** True while a living owner holds the lease. */
   readonly held: boolean;
+  /** True for a session that was imported, or recorded with another machine's key: it can be read, never continued. */
+  readonly readOnly: boolean;
+}
+
+export interface StoreProblem {
+  /** Empty when it is the store itself, or content that several sessions share. */
+  readonly session: string;
+  /** One sentence that names what is damaged or foreign. */
+  readonly reason: string;
+}
+
+/** An outcome that another session may use: same key, no effect, kept for the workspace. */
+export interface Recalled {
+  readonly session: string;
+  readonly output: JsonValue;
+}
+
+export interface CreateOptions {
+  /** The new session refers to the blobs of this one too: its trees stay when that one is deleted. */
+  readonly sharesBlobsOf?: string;
 }
 
 /**
@@ -45,34 +65,68 @@ export interface SessionSummary {
  * flows against these records; a driver only remembers, in order, and fences.
  *
  * Errors, all of `CairnError`: `store.unwritable` (nothing was recorded, try again when the cause
- * is gone), `store.corrupt` (names the session and record), `store.unverified` (records were not
- * written with this machine's key: readable with `read`, never claimed).
+ * is gone; only if the disk refused a sync and the process then dies before its next write may the
+ * last refused call have been recorded, so whoever resumes reads first), `store.unavailable` (the same, and the store cannot be reached), `store.corrupt` (names
+ * the session and record), `store.unverified` (records were not written with this machine's key:
+ * readable with `read`, never claimed), `session.readOnly` (imported: the same).
  */
 export interface DurableDriver {
   /** Makes a session with its first record, and claims it. Resolves when both are on disk. */
-  create(session: string, first: RecordBody): Promise<Lease>;
+  create(session: string, first: RecordBody, options?: CreateOptions): Promise<Lease>;
   /**
-   * Takes the right to write. Takes over from an owner that is proven dead or past its lease.
-   * Throws `session.busy` when another living owner holds it, `session.unknown`, `store.unverified`.
+   * Takes the right to write. Takes over from an owner that is proven dead or past its lease; a
+   * lease is measured by a clock that nobody sets. Throws `session.busy` when another living owner
+   * holds it, `session.unknown`, `store.unverified`, `session.readOnly`.
    */
   claim(session: string): Promise<Lease>;
   /** Gives the right back. Never throws for a lease that was lost. */
   release(lease: Lease): Promise<void>;
   /**
-   * Appends one record; resolves after it is on disk (one sync), with its `seq`.
+   * Appends one record; resolves after it is on disk, with its `seq`. Calls that are made while a
+   * sync is under way share the next one, in the order of the calls.
    * Throws `session.lost` when a newer epoch exists: the caller must stop, nothing was written.
    */
   append(lease: Lease, body: RecordBody): Promise<SessionRecord>;
   /** Records in order, from after `afterSeq` (0 for all). Throws `session.unknown`, `store.corrupt`. */
   read(session: string, afterSeq?: number): Promise<readonly SessionRecord[]>;
+  /**
+   * Records after `afterSeq`, then each new one soon after it is on disk, whichever process wrote
+   * it. Ends when the signal aborts or the driver is closed, without an error. Throws as `read`.
+   */
+  watch(session: string, afterSeq: number, signal: AbortSignal): AsyncIterable<SessionRecord>;
   /** Newest first. A session that does not read is left out here and named by `problems`. */
   list(): Promise<readonly SessionSummary[]>;
-  /** Sessions that cannot be trusted or read, each with the reason in one sentence. */
-  problems(): Promise<readonly { readonly session: string; readonly reason: string }[]>;
-  /** Stores bytes under their SHA-256; resolves when all are on disk. Existing ones are kept. */
-  putBlobs(blobs: readonly Uint8Array[]): Promise<readonly string[]>;
+  /** Sessions that cannot be trusted or read. Looks only at what is new since the last call. */
+  problems(): Promise<readonly StoreProblem[]>;
+  /** Checks every record and every blob, and the files of the store. Empty when all is sound. */
+  verify(): Promise<readonly StoreProblem[]>;
+  /**
+   * The outcome of a completed step with this key whose `cache` was `workspace` and that ran
+   * (`via` is `run`), from any session that verifies; the newest one, null when there is none.
+   */
+  recall(key: string): Promise<Recalled | null>;
+  /**
+   * Stores bytes under their SHA-256 for a session; resolves when all are on disk. Existing ones
+   * are kept. A blob stays until the last session that refers to it is removed.
+   */
+  putBlobs(session: string, blobs: readonly Uint8Array[]): Promise<readonly string[]>;
   /** Null when there is no such blob; throws `store.corrupt` when the bytes do not match the digest. */
   getBlob(digest: string): Promise<Uint8Array | null>;
+  /** Digests of all blobs that a session refers to, sorted. Throws `session.unknown`. */
+  blobsOf(session: string): Promise<readonly string[]>;
+  /** Bytes on record by session: records, and blobs that no other session refers to. */
+  sizes(): Promise<ReadonlyMap<string, number>>;
+  /**
+   * Deletes a session: when it resolves, no byte of its records, and of blobs that only it referred
+   * to, is left in any file of the store. Throws `session.busy` while it is held, `session.unknown`.
+   */
+  remove(session: string): Promise<void>;
+  /** Stores a session of another machine, to be read only. Throws `usage.invalid` when the id is taken. */
+  import(
+    session: string,
+    records: readonly RecordBody[],
+    blobs: readonly Uint8Array[],
+  ): Promise<void>;
   /** Gives back every lease and closes. Records stay. */
   close(): Promise<void>;
 }
@@ -92,6 +146,8 @@ export interface ToolDescription {
 }
 
 export interface ModelRequest {
+  /** The model to ask, by the name that the endpoint knows it by. */
+  readonly model: string;
   readonly messages: readonly Message[];
   readonly tools: readonly ToolDescription[];
 }

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { CairnError } from "./errors.ts";
-import { profile, type Profile } from "./records.ts";
+import { budgets, profile, type Profile } from "./records.ts";
 
 const build: Profile = {
   name: "default",
@@ -16,8 +16,20 @@ const build: Profile = {
   unattended: false,
   apply: "propose",
   strategy: "calls",
-  maxTurns: 50,
   commandTimeoutMs: 120_000,
+  cache: "session",
+  keep: {},
+  budgets: {
+    tokens: null,
+    money: null,
+    modelCalls: 50,
+    commands: null,
+    wallTimeMs: null,
+    sameFailure: 5,
+  },
+  prices: {},
+  contextTokens: null,
+  answerWithinMs: null,
 };
 
 /** Profiles that need no file. `default` asks where something leaves the sandbox; `careful` asks before every command. */
@@ -33,7 +45,11 @@ export const profiles: Readonly<Record<string, Profile>> = {
   },
 };
 
-const profileFile = z.strictObject({ ...profile.partial().shape, name: z.string().min(1) });
+const profileFile = z.strictObject({
+  ...profile.partial().shape,
+  name: z.string().min(1),
+  budgets: budgets.partial().optional(),
+});
 
 /** A profile from a file's text: what it leaves out is as in `default`. Throws `profile.invalid`. */
 export function parseProfile(text: string, origin: string): Profile {
@@ -44,12 +60,16 @@ export function parseProfile(text: string, origin: string): Profile {
     throw new CairnError("profile.invalid", `The profile ${origin} is not JSON.`, { cause: error });
   }
   const parsed = profileFile.safeParse(raw);
-  if (parsed.success) return profile.parse({ ...build, ...parsed.data });
-  throw new CairnError(
-    "profile.invalid",
-    `The profile ${origin} does not fit: ${z.prettifyError(parsed.error)}`,
-    { cause: parsed.error },
-  );
+  if (!parsed.success) {
+    throw new CairnError(
+      "profile.invalid",
+      `The profile ${origin} does not fit: ${z.prettifyError(parsed.error)}`,
+      { cause: parsed.error },
+    );
+  }
+  const said = new Set(Object.keys(z.record(z.string(), z.unknown()).parse(raw)));
+  const own = Object.fromEntries(Object.entries(parsed.data).filter(([name]) => said.has(name)));
+  return profile.parse({ ...build, ...own, budgets: { ...build.budgets, ...parsed.data.budgets } });
 }
 
 /** Throws `profile.invalid` with the list of names. */

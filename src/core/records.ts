@@ -54,6 +54,16 @@ export const fileChange = z.object({
 });
 export type FileChange = z.infer<typeof fileChange>;
 
+export const budgetName = z.enum([
+  "tokens",
+  "money",
+  "modelCalls",
+  "commands",
+  "wallTime",
+  "sameFailure",
+]);
+export type BudgetName = z.infer<typeof budgetName>;
+
 /** The exact thing that an approval is about. The card is rendered from it, its digest is bound to the answer. */
 export const waitSubject = z.discriminatedUnion("kind", [
   z.object({
@@ -84,22 +94,100 @@ export const waitSubject = z.discriminatedUnion("kind", [
     what: z.string(),
     startedAt: z.number(),
     operation: z.string(),
+    /** What was sent, as it was sent. */
+    sent: z.exactOptional(jsonValue),
+    /** What can be seen of the outcome from here, in words; null when nothing can. */
+    observed: z.exactOptional(z.nullable(z.string())),
+    /** What it looks like from here; absent when nothing can be told. */
+    seen: z.exactOptional(z.enum(["happened", "partly", "absent"])),
+    /** The result to record if it happened, when it could be read off; else absent. */
+    result: z.exactOptional(jsonValue),
+  }),
+  z.object({
+    kind: z.literal("budget"),
+    budget: budgetName,
+    limit: z.number(),
+    used: z.number(),
+    /** What a yes adds to the limit. */
+    add: z.number(),
+    /** What comes next if it goes on. */
+    next: z.string(),
+  }),
+  z.object({
+    kind: z.literal("form"),
+    /** What the flow shows beside its question; null when it shows nothing. */
+    about: jsonValue,
+    /** JSON Schema (draft 7) of the answer; null where the kind of wait says it all. */
+    schema: jsonValue,
   }),
 ]);
 export type WaitSubject = z.infer<typeof waitSubject>;
 
-export const waitKind = z.enum(["approval", "question", "inDoubt"]);
+/** `approval` and `budget` are answered with a decision, `gate` with a yes; `schema` with what its schema says. */
+export const waitKind = z.union([
+  z.enum(["approval", "gate", "boolean", "text", "schema", "budget", "inDoubt"]),
+  // What `text` was called in stores of version 1.
+  z.literal("question").transform(() => "text" as const),
+]);
 export type WaitKind = z.infer<typeof waitKind>;
 
 /** Who answered, on which surface. */
 export const identity = z.object({
   user: z.string(),
-  surface: z.enum(["panel", "quickPick", "cli", "policy", "replay"]),
+  surface: z.enum(["panel", "quickPick", "cli", "policy", "replay", "deadline"]),
 });
 export type Identity = z.infer<typeof identity>;
 
 export const strategy = z.enum(["calls", "turn"]);
 export type Strategy = z.infer<typeof strategy>;
+
+/**
+ * Whether an outcome may be used again. Within one attempt it always is: that is durability.
+ * `session`: also by a retry and by replays. `workspace`: also by other sessions, for work without
+ * effect and with the same key. `off`: a retry or a replay does it again.
+ */
+export const cacheMode = z.enum(["session", "workspace", "off"]);
+export type CacheMode = z.infer<typeof cacheMode>;
+
+/** Limits that a session stops and asks at; null is no limit. */
+export const budgets = z.object({
+  /** Input and output tokens as the provider counts them. */
+  tokens: z.nullable(z.int().positive()),
+  /** US dollars, by the price of the model. */
+  money: z.nullable(z.number().positive()),
+  modelCalls: z.nullable(z.int().positive()),
+  /** Calls of tools that change the workspace or the world. */
+  commands: z.nullable(z.int().positive()),
+  wallTimeMs: z.nullable(z.int().positive()),
+  /** How often the same call may fail the same way in a row. */
+  sameFailure: z.nullable(z.int().positive()),
+});
+export type Budgets = z.infer<typeof budgets>;
+
+const noBudgets: Budgets = {
+  tokens: null,
+  money: null,
+  modelCalls: null,
+  commands: null,
+  wallTimeMs: null,
+  sameFailure: null,
+};
+
+/** US dollars for a million tokens. */
+export const price = z.object({
+  input: z.number().nonnegative(),
+  cachedInput: z.number().nonnegative(),
+  output: z.number().nonnegative(),
+});
+export type Price = z.infer<typeof price>;
+
+/** How a tool's calls are kept, where it differs from the profile. */
+export const keeping = z.object({
+  /** Off: not a checkpoint. It runs again whenever the flow does; only for tools without effect. */
+  checkpoint: z.exactOptional(z.boolean()),
+  cache: z.exactOptional(cacheMode),
+});
+export type Keeping = z.infer<typeof keeping>;
 
 export const verdict = z.enum(["allow", "ask", "deny"]);
 export type Verdict = z.infer<typeof verdict>;
@@ -117,8 +205,17 @@ export const profile = z.object({
   /** `propose` ends a session that changed files with the question whether to apply them. */
   apply: z.enum(["propose", "onRequest"]),
   strategy,
-  maxTurns: z.int().positive(),
   commandTimeoutMs: z.int().positive(),
+  cache: cacheMode.default("session"),
+  /** By tool. */
+  keep: z.record(z.string(), keeping).default({}),
+  budgets: budgets.default(noBudgets),
+  /** By model; what is not listed is looked up in Cairn's own small table. */
+  prices: z.record(z.string(), price).default({}),
+  /** Tokens that a request and its answer may have together; null for what is known of the model. */
+  contextTokens: z.nullable(z.int().positive()).default(null),
+  /** How long a question or an approval stays open; then it is denied. Null is for ever. */
+  answerWithinMs: z.nullable(z.int().positive()).default(null),
 });
 export type Profile = z.infer<typeof profile>;
 
@@ -152,6 +249,35 @@ export const treeInfo = z.object({
 });
 export type TreeInfo = z.infer<typeof treeInfo>;
 
+export const override = z.object({
+  /** A step's id: that one invocation. A step's name, or the name of a wait: all of them. */
+  select: z.string(),
+  /** `answer` is for waits only, and waits take nothing else. */
+  field: z.enum(["input", "output", "model", "answer"]),
+  value: jsonValue,
+});
+export type Override = z.infer<typeof override>;
+
+/** What differs in a session that is made from the records of another one. */
+export const derivation = z.object({
+  /** A replay serves recorded results of effects after the point; a fork is a life of its own there. */
+  mode: z.enum(["replay", "fork"]),
+  /** The newest record of the source that counts: what it does later is its own. */
+  upTo: z.number(),
+  /** Id of the first step that runs again; null to serve all that is recorded. */
+  at: z.nullable(z.string()),
+  overrides: z.array(override),
+  /** Ids of steps whose recorded outcome is kept although it would run again. */
+  skip: z.array(z.string()),
+  /** When an effect was not recorded with these arguments: stop, tell the model, or do it. */
+  onMiss: z.enum(["fail", "error", "run"]),
+});
+export type Derivation = z.infer<typeof derivation>;
+
+/** Which flow a session runs. `version` is raised when a change moves, adds or removes steps. */
+export const flowRef = z.object({ name: z.string(), version: z.number(), input: jsonValue });
+export type FlowRef = z.infer<typeof flowRef>;
+
 /** Everything a session needs to be run again by another process. */
 export const sessionSpec = z.object({
   goal: z.string(),
@@ -162,13 +288,31 @@ export const sessionSpec = z.object({
   skills: z.nullable(skillsInfo),
   /** The user's folder, as an absolute path. */
   workspace: z.string(),
-  /** Set on a replay: the session whose records are served. */
+  /** Set on a replay and on a fork: the session whose records are served. */
   replayOf: z.nullable(z.string()),
+  /** How it differs from that session; absent for a plain replay. */
+  derivation: z.exactOptional(derivation),
+  /** Over the profile as it was understood: a session does not go on with another meaning of it. */
+  profileDigest: z.exactOptional(z.string()),
+  /** Absent in stores of version 1, which had one flow only. */
+  flow: z.exactOptional(flowRef),
+  /** Version of Cairn, for people. What may go on is for the flow's version to say. */
   version: z.string(),
 });
 export type SessionSpec = z.infer<typeof sessionSpec>;
 
-export const stepKind = z.enum(["model", "tool", "workspace", "apply"]);
+export const stepKind = z.enum([
+  "model",
+  "tool",
+  "workspace",
+  "apply",
+  "step",
+  "turn",
+  "artifact",
+  "log",
+  "value",
+  "compaction",
+]);
 export type StepKind = z.infer<typeof stepKind>;
 
 const failure = z.object({
@@ -189,6 +333,16 @@ const stepHead = {
   inputs: z.record(z.string(), z.string()),
 };
 
+/** Why a step ran or was served: what was looked up for it, and what of its key differed. */
+export const lookup = z.object({
+  /** Whose record was found at this place, or with this key; null when there was none. */
+  session: z.nullable(z.string()),
+  verdict: z.enum(["served", "differs", "absent", "selected", "cacheOff", "skipped"]),
+  /** Names of the inputs that differ from the record that was found. */
+  changed: z.array(z.string()),
+});
+export type Lookup = z.infer<typeof lookup>;
+
 /** What a writer hands to the store, which adds `seq`. `at` is milliseconds since the epoch, for people; order is `seq`. */
 export const recordBody = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("session.started"), at: z.number(), spec: sessionSpec }),
@@ -200,6 +354,12 @@ export const recordBody = z.discriminatedUnion("kind", [
     newShell: z.boolean(),
   }),
   z.object({
+    /** Nothing runs any more until one of these waits is answered. */
+    kind: z.literal("session.parked"),
+    at: z.number(),
+    waits: z.array(z.string()),
+  }),
+  z.object({
     kind: z.literal("step.started"),
     at: z.number(),
     ...stepHead,
@@ -208,6 +368,8 @@ export const recordBody = z.discriminatedUnion("kind", [
     effect: z.enum(["workspace", "external"]),
     /** Same across crashes, new in a fork: hand it to a service as its idempotency key. */
     operation: z.string(),
+    /** What is sent, as evidence for a crash. */
+    sent: z.exactOptional(jsonValue),
   }),
   z.object({
     kind: z.literal("step.completed"),
@@ -215,8 +377,13 @@ export const recordBody = z.discriminatedUnion("kind", [
     ...stepHead,
     output: jsonValue,
     durationMs: z.number(),
-    /** `replay` when the output was served from another session's record. */
-    via: z.enum(["run", "replay"]),
+    /** `replay`: from the session that this one was made from; `cache`: from any session of the workspace. */
+    via: z.enum(["run", "replay", "cache", "override"]),
+    lookup: z.exactOptional(lookup),
+    /** Absent is `session`. */
+    cache: z.exactOptional(cacheMode),
+    /** False for work that is no checkpoint: kept to be seen, never served. */
+    checkpoint: z.exactOptional(z.literal(false)),
   }),
   z.object({
     kind: z.literal("step.failed"),
@@ -235,14 +402,19 @@ export const recordBody = z.discriminatedUnion("kind", [
     subject: waitSubject,
     /** Over kind, question and subject: an answer is bound to it. */
     digest: z.string(),
+    /** How long it stays open; without one, for ever. */
+    deadlineMs: z.exactOptional(z.number()),
   }),
   z.object({
     kind: z.literal("wait.answered"),
     at: z.number(),
     wait: z.string(),
+    /** Null when it ended without an answer. */
     answer: jsonValue,
     digest: z.string(),
     by: identity,
+    /** How it ended where nobody answered: this one wait was aborted, or its time was over. */
+    ended: z.exactOptional(z.enum(["aborted", "expired"])),
   }),
   z.object({
     kind: z.literal("session.ended"),
@@ -253,6 +425,10 @@ export const recordBody = z.discriminatedUnion("kind", [
     failure: z.nullable(failure),
     /** How many actions policy denied; the CLI's exit code 4 comes from it. */
     denied: z.number(),
+    /** What a flow of one's own returned; null included. */
+    result: z.exactOptional(jsonValue),
+    /** Who cancelled it. */
+    by: z.exactOptional(identity),
   }),
 ]);
 export type RecordBody = z.infer<typeof recordBody>;

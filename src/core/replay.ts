@@ -1,41 +1,54 @@
 import * as z from "zod";
 import { applyOutput } from "./apply.ts";
 import { CairnError } from "./errors.ts";
+import { costOf, priceOf } from "./modelFacts.ts";
 import {
   modelReply,
   toolOutput,
   treeInfo,
+  type CacheMode,
   type JsonValue,
+  type Lookup,
   type SessionRecord,
   type SessionSpec,
   type SessionStatus,
+  type StepKind,
+  type ToolOutput,
   type Usage,
 } from "./records.ts";
 
 export type OpenWait = Extract<SessionRecord, { kind: "wait.opened" }>;
 export type Answered = Extract<SessionRecord, { kind: "wait.answered" }>;
 export type EndedRecord = Extract<SessionRecord, { kind: "session.ended" }>;
+type CompletedRecord = Extract<SessionRecord, { kind: "step.completed" }>;
 
 /** One call as a person reads it: what was asked, what came back, and the files after it. */
 export interface CallView {
   readonly step: string;
   readonly name: string;
-  readonly kind: "model" | "tool";
-  /** The model's words, or the arguments of the call. */
+  readonly kind: StepKind;
+  /** What the model was asked, or the arguments of the call. */
   readonly input: string;
   /** Null while it has no outcome. */
   readonly output: string | null;
   readonly ok: boolean;
   readonly durationMs: number;
-  readonly via: "run" | "replay";
+  readonly via: CompletedRecord["via"];
+  /** Why it ran or was served; null for what was never looked up. */
+  readonly lookup: Lookup | null;
+  readonly cache: CacheMode;
+  /** False for what is no checkpoint. */
+  readonly checkpoint: boolean;
   readonly usage: Usage | null;
   /** The tree before and after the call; equal when it changed no file. Empty before the copy exists. */
   readonly treeBefore: string;
   readonly treeAfter: string;
 }
 
+/** One prompt and the calls that it led to; turn 0 is what belongs to no prompt. */
 export interface TurnView {
   readonly turn: number;
+  readonly prompt: string;
   readonly calls: readonly CallView[];
 }
 
@@ -48,7 +61,14 @@ export interface SessionView {
   readonly openWaits: readonly OpenWait[];
   readonly answered: readonly Answered[];
   readonly ended: EndedRecord | null;
+  /** What the flow returned, null included; undefined until it completed. */
+  readonly result: JsonValue | undefined;
+  /** What was paid for: calls that ran, not what was served. */
   readonly usage: Usage;
+  /** US dollars, or null where a model's price is not known. */
+  readonly cost: number | null;
+  /** What the flow logged: objects merged, of anything else the last. */
+  readonly facts: Readonly<Record<string, JsonValue>>;
   /** The tree the session started from and the newest one; empty before the copy exists. */
   readonly baseTree: string;
   readonly tree: string;
@@ -58,7 +78,7 @@ export interface SessionView {
   readonly lastAt: number;
 }
 
-const callId = /^turn\/(\d+)\/tool\/(.+)$/;
+const turnId = /^turn\/(\d+)\//;
 
 /** Folds records into what people look at. Inert: runs nothing, reads nothing. Throws `store.corrupt` when the records do not start a session. */
 export function viewOf(records: readonly SessionRecord[]): SessionView {
@@ -72,11 +92,20 @@ export function viewOf(records: readonly SessionRecord[]): SessionView {
     session: first.session,
     spec: first.spec,
     status: fold.status,
-    turns: [...fold.turns].map(([turn, calls]) => ({ turn, calls: [...calls.values()] })),
-    openWaits: [...fold.open.values()],
+    turns: [...fold.turns]
+      .toSorted(([one], [two]) => one - two)
+      .map(([turn, calls]) => ({
+        turn,
+        prompt: promptOf(first.spec, turn),
+        calls: [...calls.values()],
+      })),
+    openWaits: isOver(fold.status) ? [] : [...fold.open.values()],
     answered: fold.answered,
     ended: fold.ended,
+    result: fold.status === "completed" ? resultOf(fold.ended) : undefined,
     usage: fold.usage,
+    cost: fold.cost,
+    facts: fold.facts,
     baseTree: fold.baseTree,
     tree: fold.tree,
     applied: fold.applied,
@@ -91,6 +120,7 @@ export function statusOf(last: SessionRecord): SessionStatus {
     case "session.ended":
       return last.status;
     case "wait.opened":
+    case "session.parked":
       return "waiting";
     case "session.started":
     case "session.resumed":
@@ -109,11 +139,14 @@ class Fold {
   readonly answered: Answered[] = [];
   ended: EndedRecord | null = null;
   usage: Usage = { inputTokens: 0, outputTokens: 0, cachedTokens: 0 };
+  cost: number | null = 0;
+  facts: Readonly<Record<string, JsonValue>> = {};
   baseTree = "";
   tree = "";
   applied = false;
   readonly #spec: SessionSpec;
-  readonly #asked = new Map<string, { readonly tool: string; readonly args: string }>();
+  /** Calls that the model asked for and that have no outcome yet, by step. */
+  readonly #asked = new Map<string, string>();
 
   constructor(spec: SessionSpec) {
     this.#spec = spec;
@@ -125,12 +158,14 @@ class Fold {
       case "session.resumed":
         this.status = "running";
         break;
+      case "session.parked":
+        this.status = "waiting";
+        break;
       case "step.started":
+      case "step.failed":
         break;
       case "step.completed":
         this.#completed(record);
-        break;
-      case "step.failed":
         break;
       case "wait.opened":
         this.open.set(record.wait, record);
@@ -148,7 +183,7 @@ class Fold {
     }
   }
 
-  #completed(record: Extract<SessionRecord, { kind: "step.completed" }>): void {
+  #completed(record: CompletedRecord): void {
     switch (record.stepKind) {
       case "model":
         this.#model(record);
@@ -165,28 +200,31 @@ class Fold {
           this.applied = applyOutput.parse(record.output).failure === null;
         }
         break;
+      case "log":
+        this.facts = merged(this.facts, record.output);
+        break;
+      case "step":
+      case "artifact":
+      case "value":
+      case "compaction":
+        this.#show(record, { input: "", output: textOf(record.output), ok: true, usage: null });
+        break;
+      case "turn":
+        break;
     }
   }
 
-  #model(record: Extract<SessionRecord, { kind: "step.completed" }>): void {
+  #model(record: CompletedRecord): void {
     const reply = modelReply.parse(record.output);
-    const turn = Number(/^turn\/(\d+)\//.exec(record.step)?.[1] ?? 0);
-    const calls = new Map<string, CallView>();
-    this.turns.set(turn, calls);
-    calls.set(record.step, {
-      ...this.#head(record),
-      kind: "model",
-      input: turn === 1 ? this.#spec.goal : "",
-      output: reply.text,
-      ok: true,
-      usage: reply.usage,
-      treeAfter: this.tree,
-    });
-    if (reply.usage !== null) this.usage = sum(this.usage, reply.usage);
+    const turn = turnOf(record.step);
+    const isFirst = (this.turns.get(turn)?.size ?? 0) === 0;
+    const input = isFirst ? promptOf(this.#spec, turn) : "";
+    this.#show(record, { input, output: reply.text, ok: true, usage: reply.usage });
+    if (record.via === "run") this.#spent(record.name, reply.usage);
     for (const call of reply.toolCalls) {
-      const step = `turn/${turn}/tool/${stepName(call.id)}`;
-      this.#asked.set(step, call);
-      calls.set(step, {
+      const step = this.#callStep(`turn/${turn}/tool/${stepName(call.id)}`);
+      this.#asked.set(step, call.args);
+      this.#calls(turn).set(step, {
         step,
         name: call.tool,
         kind: "tool",
@@ -195,6 +233,9 @@ class Fold {
         ok: true,
         durationMs: 0,
         via: "run",
+        lookup: null,
+        cache: "session",
+        checkpoint: true,
         usage: null,
         treeBefore: this.tree,
         treeAfter: this.tree,
@@ -202,27 +243,107 @@ class Fold {
     }
   }
 
-  #tool(record: Extract<SessionRecord, { kind: "step.completed" }>): void {
-    const turn = Number(callId.exec(record.step)?.[1] ?? 0);
-    const output = toolOutput.parse(record.output);
-    const head = this.#head(record);
-    this.tree = output.tree ?? this.tree;
-    this.turns.get(turn)?.set(record.step, {
-      ...head,
-      kind: "tool",
-      input: this.#asked.get(record.step)?.args ?? "",
-      output: output.text,
-      ok: output.ok,
-      usage: null,
-      treeAfter: this.tree,
-    });
+  /** The id that this call's step has, or will have: an id that a model uses again is counted. */
+  #callStep(name: string): string {
+    let step = name;
+    for (let times = 2; this.#asked.has(step); times += 1) step = `${name}#${times}`;
+    return step;
   }
 
-  #head(record: Extract<SessionRecord, { kind: "step.completed" }>) {
-    const { step, name, durationMs, via } = record;
-    return { step, name, durationMs, via, treeBefore: this.tree };
+  #tool(record: CompletedRecord): void {
+    const { text, ok, tree } = outputOf(record.output);
+    const before = this.tree;
+    this.tree = tree ?? this.tree;
+    const input = this.#asked.get(record.step) ?? "";
+    this.#show(record, { input, output: text, ok, usage: null }, before);
+  }
+
+  #show(
+    record: CompletedRecord,
+    call: Pick<CallView, "input" | "output" | "ok" | "usage">,
+    treeBefore = this.tree,
+  ): void {
+    const { step, name, stepKind: kind, durationMs, via, lookup = null } = record;
+    const { cache = "session", checkpoint = true } = record;
+    const head = { step, name, kind, durationMs, via, lookup, cache, checkpoint };
+    const trees = { treeBefore, treeAfter: this.tree };
+    this.#calls(turnOf(step)).set(step, { ...head, ...call, ...trees });
+  }
+
+  #calls(turn: number): Map<string, CallView> {
+    const known = this.turns.get(turn);
+    if (known !== undefined) return known;
+    const calls = new Map<string, CallView>();
+    this.turns.set(turn, calls);
+    return calls;
+  }
+
+  #spent(model: string, used: Usage | null): void {
+    if (used === null) return;
+    this.usage = sum(this.usage, used);
+    const price = priceOf(model, this.#spec.profile);
+    this.cost = price === null || this.cost === null ? null : this.cost + costOf(used, price);
   }
 }
+
+/** What was checked before it was recorded is taken by its shape: a fold of ten thousand records is felt. */
+function outputOf(output: JsonValue): Pick<ToolOutput, "text" | "ok" | "tree"> {
+  if (isObject(output)) {
+    const { text, ok, tree } = output;
+    if (typeof text === "string" && typeof ok === "boolean") {
+      if (tree === undefined) return { text, ok };
+      if (typeof tree === "string") return { text, ok, tree };
+    }
+  }
+  return toolOutput.parse(output);
+}
+
+function turnOf(step: string): number {
+  return Number(turnId.exec(step)?.[1] ?? 0);
+}
+
+/** What the user said in a turn; the goal where a flow has no prompts. */
+function promptOf({ goal, flow }: SessionSpec, turn: number): string {
+  const input = promptsInput.safeParse(flow?.input);
+  if (input.success) return input.data.prompts[turn - 1] ?? "";
+  return turn === 1 ? goal : "";
+}
+
+/** A text that a flow returned stands as its output; what else it returned, null too, as its result. */
+function resultOf(ended: EndedRecord | null): JsonValue | undefined {
+  if (ended === null) return undefined;
+  return ended.result === undefined ? ended.output : ended.result;
+}
+
+function isOver(status: SessionStatus): boolean {
+  return status === "completed" || status === "failed" || status === "cancelled";
+}
+
+/** Objects grow together, key by key; of anything else the last one stays. */
+function merged(
+  facts: Readonly<Record<string, JsonValue>>,
+  more: JsonValue,
+): Readonly<Record<string, JsonValue>> {
+  const added = jsonObject.safeParse(more);
+  if (!added.success) return facts;
+  const result = { ...facts };
+  for (const [name, value] of Object.entries(added.data)) {
+    const both = z.tuple([jsonObject, jsonObject]).safeParse([result[name], value]);
+    result[name] = both.success ? { ...merged(both.data[0], both.data[1]) } : value;
+  }
+  return result;
+}
+
+function isObject(value: JsonValue): value is Readonly<Record<string, JsonValue>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function textOf(value: JsonValue): string {
+  return typeof value === "string" ? value : JSON.stringify(value, null, 2);
+}
+
+const jsonObject = z.record(z.string(), z.json());
+const promptsInput = z.object({ prompts: z.array(z.string()) });
 
 /** A call id as it stands in a step id: only characters that read in a path. */
 export function stepName(id: string): string {
@@ -235,36 +356,4 @@ function sum(left: Usage, right: Usage): Usage {
     outputTokens: left.outputTokens + right.outputTokens,
     cachedTokens: left.cachedTokens + right.cachedTokens,
   };
-}
-
-/** The value to suggest for a wait on a command line. */
-export function suggestedAnswer(wait: OpenWait): JsonValue {
-  const { subject } = wait;
-  if (subject.kind === "question") return subject.choices[0] ?? "";
-  return { approved: true, note: "" };
-}
-
-const shortDecision = z.enum(["approve", "yes", "reject", "no"]);
-
-/**
- * An answer as a person types it: for a decision `approve` or `reject[: why]`, for a question the
- * text itself. Throws `wait.invalidAnswer`, which leaves the wait open.
- */
-export function parseAnswer(wait: OpenWait, text: string): JsonValue {
-  if (wait.waitKind === "question") {
-    if (text.trim() === "") {
-      throw new CairnError("wait.invalidAnswer", "The answer is empty. Type some text.");
-    }
-    return text;
-  }
-  const [word = "", ...rest] = text.split(":");
-  const parsed = shortDecision.safeParse(word.trim().toLowerCase());
-  if (!parsed.success) {
-    throw new CairnError(
-      "wait.invalidAnswer",
-      `"${text}" is not a decision. Answer "approve", or "reject: why".`,
-    );
-  }
-  const approved = parsed.data === "approve" || parsed.data === "yes";
-  return { approved, note: rest.join(":").trim() };
 }

@@ -1,41 +1,52 @@
-import * as z from "zod";
+import { agentFlow } from "./agent.ts";
 import { runApply, describeApply } from "./apply.ts";
+import { derive, plainReplay } from "./derivation.ts";
 import { CairnError } from "./errors.ts";
-import { failureOf, Flow, Parked } from "./flow.ts";
+import { failureOf } from "./failure.ts";
+import { Flow } from "./flow.ts";
+import { findFlow, type FlowContext, type FlowDefinition } from "./flowDefinition.ts";
+import { FlowRun } from "./flowRun.ts";
 import { profilePolicy } from "./policy.ts";
 import type { DurableDriver, Lease, Model, SandboxHost, WorkspaceTrees, World } from "./ports.ts";
-import {
-  decision,
-  toolOutput,
-  type Identity,
-  type JsonValue,
-  type RecordBody,
-  type SessionRecord,
-  type SessionSpec,
-  type SessionStatus,
+import { Parked } from "./recordedWait.ts";
+import type {
+  Identity,
+  JsonValue,
+  RecordBody,
+  SessionRecord,
+  SessionSpec,
+  SessionStatus,
 } from "./records.ts";
-import { viewOf, type OpenWait, type SessionView } from "./replay.ts";
+import { viewOf, type SessionView } from "./replay.ts";
+import {
+  activeMs,
+  denials,
+  hadShell,
+  isAnswered,
+  pendingApply,
+  profileDigest,
+} from "./sessionFacts.ts";
 import type { Tool } from "./tool.ts";
-import { runTurns } from "./turn.ts";
+import { checkedAnswer, inTime, openWait, type Answer } from "./waitAnswer.ts";
 import { Workspace } from "./workspace.ts";
 
+/** What a session needs of its store. */
+export type SessionStore = Pick<
+  DurableDriver,
+  "create" | "claim" | "release" | "append" | "read" | "recall"
+>;
+
 export interface SessionParts {
-  readonly driver: DurableDriver;
+  readonly driver: SessionStore;
   readonly world: World;
   readonly model: Model;
   readonly tools: readonly Tool[];
   readonly trees: WorkspaceTrees;
   readonly sandbox: SandboxHost;
+  /** Flows of one's own, beside the agent. */
+  readonly flows: readonly FlowDefinition[];
   /** Called after each record is on disk. The only event in the system. */
   readonly onRecord: (record: SessionRecord) => void;
-}
-
-export interface Answer {
-  readonly wait: string;
-  /** The digest of what was shown; null where the surface showed the newest record itself. */
-  readonly digest: string | null;
-  readonly value: JsonValue;
-  readonly by: Identity;
 }
 
 /**
@@ -50,6 +61,10 @@ export class Session {
   #lease: Lease | null;
   /** True when this object's shell and tree are not those of the newest record. */
   #fresh = true;
+  /** The view of so many records. */
+  #seen: { readonly count: number; readonly view: SessionView } | null = null;
+  /** True while the flow is being run, so that an answer can reach it. */
+  #driven = false;
 
   private constructor(
     id: string,
@@ -66,8 +81,10 @@ export class Session {
 
   /** Makes the session's first record. Nothing runs before `run`. */
   static async create(parts: SessionParts, id: string, spec: SessionSpec): Promise<Session> {
-    const first: RecordBody = { kind: "session.started", at: parts.world.now(), spec };
-    const lease = await parts.driver.create(id, first);
+    const guarded = { ...spec, profileDigest: profileDigest(parts.world, spec) };
+    const first: RecordBody = { kind: "session.started", at: parts.world.now(), spec: guarded };
+    const shared = spec.replayOf === null ? {} : { sharesBlobsOf: spec.replayOf };
+    const lease = await parts.driver.create(id, first, shared);
     const record: SessionRecord = { ...first, session: id, seq: 1 };
     parts.onRecord(record);
     return new Session(id, parts, { records: [record], lease });
@@ -84,7 +101,9 @@ export class Session {
   }
 
   get view(): SessionView {
-    return viewOf(this.#records);
+    const count = this.#records.length;
+    if (this.#seen?.count !== count) this.#seen = { count, view: viewOf(this.#records) };
+    return this.#seen.view;
   }
 
   /** Resolves when nothing of an ended run still writes to the session's copy. */
@@ -101,15 +120,26 @@ export class Session {
     return this.#holding(async () => this.#drive(signal));
   }
 
+  /** Records the copy of the user's folder, so that a machine without that folder can go on. Runs nothing. */
+  async prepare(signal: AbortSignal): Promise<void> {
+    await this.#holding(async () => {
+      const flow = await this.#flow(signal, isOfFlow);
+      this.#workspace.begin(true, false);
+      await this.#workspace.ready(flow);
+      flow.end();
+    });
+  }
+
   /** Goes on after an interruption. Throws `session.ended` when there is nothing to go on with. */
   async resume(signal: AbortSignal): Promise<SessionStatus> {
     return this.#holding(async () => {
       const { status } = this.view;
-      if (status === "waiting") return status;
+      if (status === "waiting") return "waiting";
       if (status !== "running") {
         const hint = status === "failed" ? ` Use retry: it starts again from the failed step.` : "";
         throw new CairnError("session.ended", `Session ${this.id} is ${status}.${hint}`);
       }
+      this.#guard();
       await this.#resumed("resume");
       return this.#goOn(signal);
     });
@@ -125,8 +155,9 @@ export class Session {
           `Session ${this.id} is ${status}, and only a failed session can be retried.`,
         );
       }
+      this.#guard();
       await this.#resumed("retry");
-      return this.#drive(signal);
+      return this.#goOn(signal);
     });
   }
 
@@ -136,17 +167,40 @@ export class Session {
    */
   async answer(answer: Answer, signal: AbortSignal): Promise<SessionStatus> {
     return this.#holding(async () => {
-      const wait = this.#openWait(answer);
-      await this.#append({
-        kind: "wait.answered",
-        at: this.#parts.world.now(),
-        wait: wait.wait,
-        answer: checkedAnswer(wait, answer.value),
-        digest: wait.digest,
-        by: answer.by,
-      });
+      this.#guard();
+      await this.#answered(answer);
       if (this.#fresh) await this.#resumed("answer");
       return this.#goOn(signal);
+    });
+  }
+
+  /** Records an answer and does no more: who resumes the session goes on with it. Throws as `answer`. */
+  async leave(answer: Answer): Promise<void> {
+    await this.#holding(async () => this.#answered(answer));
+  }
+
+  /**
+   * Records an answer while the session runs on in this object, beside the wait; the run picks it
+   * up by itself. Resolves with false, and does nothing, when it is not being run.
+   */
+  async answerWhileRunning(answer: Answer): Promise<boolean> {
+    if (!this.#driven) return false;
+    await this.#answered(answer);
+    return true;
+  }
+
+  /** Ends the session for good. What is on record stays. Throws `session.ended`. */
+  async cancel(by: Identity): Promise<SessionStatus> {
+    return this.#holding(async () => {
+      const { status } = this.view;
+      if (status !== "running" && status !== "waiting") {
+        throw new CairnError(
+          "session.ended",
+          `Session ${this.id} is ${status}; only one that has not ended can be cancelled.`,
+        );
+      }
+      await this.#ended({ status: "cancelled", output: "", failure: null, by });
+      return this.view.status;
     });
   }
 
@@ -165,6 +219,7 @@ export class Session {
       if (tree === baseTree) {
         throw new CairnError("apply.nothing", `Session ${this.id} changed no files.`);
       }
+      this.#guard();
       await this.#resumed("apply");
       return this.#goOn(signal);
     });
@@ -172,96 +227,172 @@ export class Session {
 
   /** An apply that was asked for and has no end yet comes first; else the session's own flow. */
   async #goOn(signal: AbortSignal): Promise<SessionStatus> {
-    let asked = 0;
-    let pending = false;
-    for (const record of this.#records) {
-      if (record.kind === "session.ended") pending = false;
-      if (record.kind !== "session.resumed" || record.reason !== "apply") continue;
-      asked += 1;
-      pending = true;
-    }
-    return pending ? this.#driveApply(`apply/${asked}`, signal) : this.#drive(signal);
+    const apply = pendingApply(this.#records);
+    return apply === null ? this.#drive(signal) : this.#driveApply(apply, signal);
   }
 
   async #drive(signal: AbortSignal): Promise<SessionStatus> {
+    const definition = this.#guard();
     const { spec } = this.view;
-    const { model, world, tools, trees } = this.#parts;
-    const flow = await this.#flow(signal, spec);
-    this.#workspace.begin(this.#fresh, this.#hadShell());
-    this.#fresh = false;
-    const known = tools.filter((tool) => spec.profile.tools.includes(tool.name));
-    return this.#toItsEnd(signal, async () => {
-      const result = await runTurns({
-        flow,
-        world,
-        spec,
-        model,
-        tools: new Map(known.map((tool) => [tool.name, tool])),
-        policy: profilePolicy(spec.profile),
-        workspace: this.#workspace,
-        signal,
-      });
-      const { base, tree } = this.#workspace;
-      const propose = spec.profile.apply === "propose" && !spec.profile.unattended;
-      const applied =
-        propose && tree !== base
-          ? await runApply({ flow, world, trees, base, tree }, "apply/proposed")
-          : null;
-      const note = applied === null ? "" : `\n\n${describeApply(applied)}`;
-      return { output: result.text + note, denied: result.denied };
+    return this.#toItsEnd(signal, isOfFlow, async (flow) => {
+      this.#workspace.begin(this.#fresh, hadShell(this.#records));
+      this.#fresh = false;
+      const result = await definition.run(this.#context(flow, signal), spec.flow?.input ?? null);
+      const output = typeof result === "string" ? result : JSON.stringify(result, null, 2);
+      return typeof result === "string" ? { output } : { output, result };
     });
   }
 
   async #driveApply(id: string, signal: AbortSignal): Promise<SessionStatus> {
-    const { spec, baseTree: base, tree, ended } = this.view;
+    const { baseTree: base, tree } = this.view;
     const { world, trees } = this.#parts;
-    const flow = await this.#flow(signal, spec);
-    return this.#toItsEnd(signal, async () => {
+    const owns = (other: string): boolean => other === id || other.startsWith(`${id}/`);
+    return this.#toItsEnd(signal, owns, async (flow) => {
       const applied = await runApply({ flow, world, trees, base, tree }, id);
-      const output = applied === null ? "Nothing was applied." : describeApply(applied);
-      return { output, denied: ended?.denied ?? 0 };
+      return { output: applied === null ? "Nothing was applied." : describeApply(applied) };
     });
   }
 
-  async #flow(signal: AbortSignal, spec: SessionSpec): Promise<Flow> {
-    const recording = spec.replayOf === null ? null : await this.#parts.driver.read(spec.replayOf);
-    return new Flow({
-      session: this.id,
-      world: this.#parts.world,
+  #context(flow: Flow, signal: AbortSignal): FlowContext {
+    const { spec } = this.view;
+    const { model, world, tools, trees } = this.#parts;
+    const known = tools.filter((tool) => spec.profile.tools.includes(tool.name));
+    return {
+      flow,
+      world,
+      spec,
+      model,
+      tools: new Map(known.map((tool) => [tool.name, tool])),
+      policy: profilePolicy(spec.profile),
+      workspace: this.#workspace,
+      trees,
+      activeMs: () => activeMs(this.#records, world.now()),
       signal,
-      append: async (body) => this.#append(body),
-      history: this.#records,
-      recording,
-    });
+    };
   }
 
+  async #flow(signal: AbortSignal, owns: (id: string) => boolean): Promise<Flow> {
+    const { spec } = this.view;
+    const { driver, world, model } = this.#parts;
+    const source = await this.#source(spec);
+    return new Flow(
+      new FlowRun({
+        session: this.id,
+        world,
+        signal,
+        append: async (body) => this.#append(body),
+        history: this.#records,
+        owns,
+        strategy: spec.profile.strategy,
+        recall: async (key) => driver.recall(key),
+        model: { name: spec.model.name, model },
+        ...(source === null ? {} : { source }),
+      }),
+    );
+  }
+
+  async #source(spec: SessionSpec) {
+    if (spec.replayOf === null) return null;
+    try {
+      const all = await this.#parts.driver.read(spec.replayOf);
+      const derivation = spec.derivation ?? derive(all, plainReplay);
+      return { records: all.slice(0, derivation.upTo), derivation };
+    } catch (error) {
+      if (!CairnError.is(error, "session.unknown")) throw error;
+      throw new CairnError(
+        "session.unknown",
+        `Session ${this.id} was made from session ${spec.replayOf}, which is gone; it can be read, not continued.`,
+        { cause: error },
+      );
+    }
+  }
+
+  /** Runs the flow until it ends or nothing that it waits for has been answered meanwhile. */
   async #toItsEnd(
     signal: AbortSignal,
-    work: () => Promise<{ readonly output: string; readonly denied: number }>,
+    owns: (id: string) => boolean,
+    work: (flow: Flow) => Promise<{ readonly output: string; readonly result?: JsonValue }>,
   ): Promise<SessionStatus> {
     try {
-      const { output, denied } = await work();
-      await this.#ended({ status: "completed", output, failure: null, denied });
+      for (;;) {
+        const flow = await this.#flow(signal, owns);
+        this.#driven = true;
+        try {
+          await this.#ended({ status: "completed", failure: null, ...(await work(flow)) });
+          break;
+        } catch (error) {
+          if (!(error instanceof Parked)) throw error;
+          const news = error.waits.some((wait) => isAnswered(this.#records, wait));
+          if (!news) return await this.#parked(error.waits);
+        } finally {
+          flow.end();
+          this.#driven = false;
+        }
+      }
     } catch (error) {
-      if (error instanceof Parked) return "waiting";
       if (signal.aborted) return this.view.status;
       if (CairnError.is(error) && pauses.has(error.code)) throw error;
-      await this.#ended({ status: "failed", output: "", failure: failureOf(error), denied: 0 });
+      await this.#ended({ status: "failed", output: "", failure: failureOf(error) });
     }
     return this.view.status;
   }
 
+  /** The newest record says how a session stands: a list reads no more of it. */
+  async #parked(waits: readonly string[]): Promise<"waiting"> {
+    const last = this.#records.at(-1)?.kind;
+    if (last === "wait.opened" || last === "session.parked") return "waiting";
+    await this.#append({ kind: "session.parked", at: this.#parts.world.now(), waits: [...waits] });
+    return "waiting";
+  }
+
   async #ended(
-    end: Pick<
-      Extract<RecordBody, { kind: "session.ended" }>,
-      "status" | "output" | "failure" | "denied"
-    >,
+    end: Omit<Extract<RecordBody, { kind: "session.ended" }>, "kind" | "at" | "denied">,
   ): Promise<void> {
-    await this.#append({ kind: "session.ended", at: this.#parts.world.now(), ...end });
+    const denied = denials(this.#records);
+    await this.#append({ kind: "session.ended", at: this.#parts.world.now(), denied, ...end });
+  }
+
+  async #answered(answer: Answer): Promise<void> {
+    const at = this.#parts.world.now();
+    const wait = openWait(this.view, answer);
+    const given = inTime(wait, answer, at);
+    const { digest } = wait;
+    const checked = checkedAnswer(wait, given);
+    await this.#append({
+      kind: "wait.answered",
+      at,
+      wait: wait.wait,
+      digest,
+      by: given.by,
+      ...checked,
+    });
+  }
+
+  /** What this code would do must be what was recorded, before anything is done. Throws `flow.unknown`, `flow.diverged`. */
+  #guard(): FlowDefinition {
+    const { spec } = this.view;
+    const recorded = spec.flow ?? { name: agentFlow.name, version: 1 };
+    const flow = findFlow([agentFlow, ...this.#parts.flows], recorded.name);
+    const digest = profileDigest(this.#parts.world, spec);
+    if (flow.version !== recorded.version) {
+      throw new CairnError(
+        "flow.diverged",
+        `Session ${this.id} was recorded by version ${recorded.version} of the flow ${flow.name}, and this Cairn has version ${flow.version}. It can be read and exported; start a new one to go on.`,
+        { details: { recorded: recorded.version, now: flow.version } },
+      );
+    }
+    if (spec.profileDigest !== undefined && spec.profileDigest !== digest) {
+      throw new CairnError(
+        "flow.diverged",
+        `The profile ${spec.profile.name} of session ${this.id} does not mean in this Cairn what it meant when it was recorded. It can be read and exported; start a new one to go on.`,
+        { details: { recorded: spec.profileDigest, now: digest } },
+      );
+    }
+    return flow;
   }
 
   async #resumed(reason: "retry" | "resume" | "answer" | "apply"): Promise<void> {
-    const newShell = this.#fresh && this.#hadShell();
+    const newShell = this.#fresh && hadShell(this.#records);
     await this.#append({
       kind: "session.resumed",
       at: this.#parts.world.now(),
@@ -295,49 +426,18 @@ export class Session {
     this.#records.push(record);
     this.#parts.onRecord(record);
   }
+}
 
-  #openWait(answer: Answer): OpenWait {
-    const { openWaits, answered } = this.view;
-    const wait = openWaits.find((open) => open.wait === answer.wait);
-    if (wait === undefined) {
-      const before = answered.find((given) => given.wait === answer.wait);
-      if (before !== undefined) {
-        throw new CairnError(
-          "wait.answered",
-          `This was answered already by ${before.by.user} (${before.by.surface}), and the first answer counts: ${answer.wait}.`,
-        );
-      }
-      const names = openWaits.map((open) => open.wait).join(", ") || "none";
-      throw new CairnError("wait.unknown", `There is no open wait ${answer.wait}. Open: ${names}.`);
-    }
-    if (answer.digest !== null && answer.digest !== wait.digest) {
-      throw new CairnError(
-        "wait.invalidAnswer",
-        `What was shown for ${wait.wait} is not what it asks now. Look again and answer that.`,
-      );
-    }
-    return wait;
-  }
-
-  #hadShell(): boolean {
-    return this.#records.some(
-      (record) =>
-        record.kind === "step.completed" &&
-        record.stepKind === "tool" &&
-        toolOutput.parse(record.output).tree !== undefined,
-    );
-  }
+/** All but what was applied on request, which is a flow of its own. */
+function isOfFlow(id: string): boolean {
+  return !/^apply\/\d+(\/|$)/.test(id);
 }
 
 /** Failures that leave the session as it is: nothing false is recorded, and it goes on later. */
-const pauses = new Set(["session.lost", "store.unwritable", "store.corrupt"]);
-
-function checkedAnswer(wait: OpenWait, value: JsonValue): JsonValue {
-  const schema = wait.waitKind === "question" ? z.string().trim().min(1) : decision;
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw new CairnError(
-    "wait.invalidAnswer",
-    `That is no answer to ${wait.wait}: ${z.prettifyError(parsed.error)}. It stays open.`,
-  );
-}
+const pauses = new Set([
+  "session.lost",
+  "session.unknown",
+  "store.unwritable",
+  "store.unavailable",
+  "store.corrupt",
+]);

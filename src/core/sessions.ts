@@ -1,6 +1,9 @@
-import type { WorkspaceTrees } from "./ports.ts";
-import type { Profile, SessionRecord, SessionStatus } from "./records.ts";
-import type { Answer } from "./session.ts";
+import type { DerivationRequest } from "./derivation.ts";
+import type { Explanation } from "./explain.ts";
+import type { StoreProblem, WorkspaceTrees } from "./ports.ts";
+import type { Identity, JsonValue, Profile, SessionRecord, SessionStatus } from "./records.ts";
+import type { RetentionPolicy } from "./retention.ts";
+import type { Answer } from "./waitAnswer.ts";
 
 /** What the demo session is asked to do. */
 export const demoGoal = "The test in this folder fails. Find out why and fix it.";
@@ -9,7 +12,10 @@ export const demoGoal = "The test in this folder fails. Find out why and fix it.
 export type SandboxChoice = "auto" | "docker" | "embedded";
 
 export interface StartRequest {
-  readonly goal: string;
+  /** What the agent is asked, one turn after the other; at least one. */
+  readonly prompts: readonly string[];
+  /** A flow of one's own instead of the agent. Throws `flow.unknown` with the names. */
+  readonly flow?: { readonly name: string; readonly input: JsonValue };
   readonly profile: Profile;
   readonly model:
     | { readonly demo: true }
@@ -25,9 +31,23 @@ export interface SessionEntry {
   readonly status: SessionStatus;
   /** False for a running session that nobody drives: it was interrupted and can be resumed. */
   readonly held: boolean;
+  /** Imported, or of another machine: it can be looked at, not continued. */
+  readonly readOnly: boolean;
   readonly startedAt: number;
   readonly lastAt: number;
   readonly records: number;
+}
+
+/** A session that was let go of, and why, in one sentence. */
+export interface Expired {
+  readonly session: string;
+  readonly reason: string;
+}
+
+export interface Pruned {
+  readonly removed: readonly Expired[];
+  /** Bytes that are still over the limit, because what is left runs or waits. */
+  readonly bytesOver: number;
 }
 
 /** A session being driven here. `done` resolves when it ends, parks or is stopped; it rejects with a `CairnError`. */
@@ -49,17 +69,38 @@ export interface Sessions {
   readonly trees: TreeViewer;
   /** Throws before any model call when the sandbox, the skills or the model cannot be had. */
   start(request: StartRequest): Promise<Run>;
+  /** Makes a session with its copy of the folder, for another process to run; resolves with its id. */
+  queue(request: StartRequest): Promise<string>;
   answer(session: string, answer: Answer): Promise<Run>;
+  /** Records an answer, and leaves it to another process to go on. */
+  leave(session: string, answer: Answer): Promise<void>;
   resume(session: string): Promise<Run>;
   retry(session: string): Promise<Run>;
   apply(session: string): Promise<Run>;
-  /** A new session that serves every recorded result; the source is not touched. */
-  replay(session: string): Promise<Run>;
+  /**
+   * A new session from the records of another one, which is not touched: a replay or a fork.
+   * Throws `selector.unknown`, `selector.ambiguous`, `override.invalid`, and has made nothing then.
+   */
+  derive(session: string, request: DerivationRequest): Promise<Run>;
+  /** Ends a session for good; a run of this process is stopped first. Throws `session.ended`. */
+  cancel(session: string, by: Identity): Promise<void>;
+  /** Why a checkpoint was served or ran. */
+  explain(session: string, selector: string): Promise<Explanation>;
+  /** Deletes a session: no byte of it is left. Throws `session.busy` while it runs. */
+  remove(session: string): Promise<void>;
+  /** Deletes what the policy lets go of; resolves with what it was. */
+  prune(policy: RetentionPolicy): Promise<Pruned>;
+  /** Checks everything that is stored. Empty when all is sound. */
+  verify(): Promise<readonly StoreProblem[]>;
+  /** The session as a bundle, line by line, without what looks like a secret. */
+  export(session: string): AsyncIterable<string>;
+  /** Stores a bundle as a session that can only be read; resolves with its id. Throws `bundle.invalid`. */
+  import(lines: AsyncIterable<string>): Promise<string>;
   /** Interrupts a run of this process; false when it runs none. Resume goes on from the next call. */
   stop(session: string): Promise<boolean>;
   /** Newest first. */
   list(): Promise<readonly SessionEntry[]>;
-  problems(): Promise<readonly { readonly session: string; readonly reason: string }[]>;
+  problems(): Promise<readonly StoreProblem[]>;
   records(session: string): Promise<readonly SessionRecord[]>;
   /** Ends runs, sandboxes and the store of this process. Sessions stay. */
   close(): Promise<void>;

@@ -1,6 +1,13 @@
 import * as z from "zod";
 import type { ToolDescription } from "./ports.ts";
-import { jsonValue, type JsonValue, type ToolCall, type ToolOutput } from "./records.ts";
+import type { Observed } from "./inDoubt.ts";
+import {
+  jsonValue,
+  type JsonValue,
+  type Keeping,
+  type ToolCall,
+  type ToolOutput,
+} from "./records.ts";
 
 /**
  * What a tool changes. `none`: safe to repeat, recorded only. `workspace`: files of the session's
@@ -29,6 +36,8 @@ export type PreparedCall =
       /** One line that shows what will run, made from the arguments that will run. */
       readonly what: string;
       run(run: ToolRun): Promise<ToolOutput>;
+      /** Looks, without changing anything, whether the call with this operation happened. */
+      readonly observe: (operation: string) => Promise<Observed | null>;
     }
   | {
       readonly kind: "question";
@@ -39,6 +48,8 @@ export type PreparedCall =
 
 /** A tool as the turn loop sees it. */
 export interface Tool extends ToolHead {
+  /** How its calls are kept, where the tool has an opinion; a profile's goes before it. */
+  readonly keep?: Keeping;
   /** Contract: never throws. Gives the call to run, or what to tell the model. */
   prepare(call: ToolCall): PreparedCall | { readonly kind: "refused"; readonly text: string };
 }
@@ -48,8 +59,10 @@ export interface ToolDefinition<Args> {
   readonly description: string;
   readonly args: z.ZodType<Args>;
   readonly effect: Effect;
+  readonly keep?: Keeping;
   what(args: Args): string;
   run(args: Args, run: ToolRun): Promise<ToolOutput>;
+  observe?(args: Args, operation: string): Promise<Observed>;
 }
 
 /** Puts the argument check in one place, in front of every tool. */
@@ -60,6 +73,7 @@ export function defineTool<Args extends JsonValue>(definition: ToolDefinition<Ar
     effect: definition.effect,
     what: definition.what(args),
     run: async (run) => definition.run(args, run),
+    observe: async (operation) => (await definition.observe?.(args, operation)) ?? null,
   }));
 }
 
@@ -80,12 +94,14 @@ function checkedTool<Args extends JsonValue>(
     readonly name: string;
     readonly description: string;
     readonly args: z.ZodType<Args>;
+    readonly keep?: Keeping;
   },
   prepare: (args: Args) => PreparedCall,
 ): Tool {
-  const { name, args: schema } = definition;
+  const { name, args: schema, keep } = definition;
   return {
     name,
+    ...(keep === undefined ? {} : { keep }),
     describe: describe(definition),
     prepare: (call) => {
       const args = parseArgs(call, schema);

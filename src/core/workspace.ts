@@ -2,6 +2,9 @@ import type { Flow } from "./flow.ts";
 import type { SandboxHost, WorkspaceTrees } from "./ports.ts";
 import { treeInfo, type ToolOutput, type TreeInfo } from "./records.ts";
 
+/** The step that copies the user's folder. */
+export const baseStep = "workspace/base";
+
 export interface WorkspaceParts {
   readonly trees: WorkspaceTrees;
   readonly sandbox: SandboxHost;
@@ -65,10 +68,10 @@ export class Workspace {
   async ready(flow: Flow): Promise<void> {
     if (this.base !== "") return;
     const info = await flow.step(
-      "workspace/base",
+      baseStep,
       {
         kind: "workspace",
-        name: "copy",
+        label: "copy",
         inputs: { folder: this.#parts.source },
         output: treeInfo,
       },

@@ -1,164 +1,229 @@
-import { Worker } from "node:worker_threads";
 import { CairnError } from "../core/errors.ts";
-import type { DurableDriver, Lease, SessionSummary } from "../core/ports.ts";
+import type {
+  CreateOptions,
+  DurableDriver,
+  Lease,
+  Recalled,
+  SessionSummary,
+  StoreProblem,
+} from "../core/ports.ts";
 import type { RecordBody, SessionRecord } from "../core/records.ts";
-import { leaseMs } from "./sqliteStore.ts";
-import {
-  errorFrom,
-  type Response,
-  type StoreArgs,
-  type StoreData,
-  type StoreMethod,
-  type StoreResult,
-} from "./storeProtocol.ts";
+import { packRecord } from "./packRecord.ts";
+import { parseRecords } from "./parseRecords.ts";
+import { RecordBells } from "./recordBells.ts";
+import type { RecordTexts } from "./storedRecords.ts";
+import { corruptRecord } from "./storeError.ts";
+import { StoreThread } from "./storeThread.ts";
 
-export interface EmbeddedOptions extends StoreData {
+export interface EmbeddedOptions {
   /** The built store worker. */
   readonly worker: URL;
+  readonly path: string;
+  /** Signs every record. Kept outside the workspace. */
+  readonly key: Uint8Array;
+  readonly owner: string;
+  /** How long a lease holds whose owner is stopped. The same for every process of a store. */
+  readonly leaseMs?: number;
 }
+
+const usualLeaseMs = 20_000;
+const nobodyWaits = (): void => {};
 
 /** The driver for one machine: SQLite in a worker thread, many windows and processes on one file. */
 export class EmbeddedDriver implements DurableDriver {
-  readonly #worker: Worker;
-  readonly #pending = new Map<number, (response: Response) => void>();
-  readonly #leases = new Map<string, Lease>();
-  /** How many records of a session were found sound; asked again, only newer ones are read. */
-  readonly #verified = new Map<string, number>();
-  readonly #heartbeat: NodeJS.Timeout;
-  #requests = 0;
-  #gone: Error | null = null;
+  readonly #thread: StoreThread;
+  readonly #bells = new RecordBells();
+  #watchers = 0;
+  #closed = false;
 
-  constructor(options: EmbeddedOptions) {
-    const { worker, path, key, owner } = options;
-    this.#worker = new Worker(worker, { workerData: { path, key, owner } satisfies StoreData });
-    this.#worker.on("message", (response: Response) => this.#settle(response));
-    this.#worker.on("error", (error) => this.#end(error));
-    this.#worker.on("exit", () => this.#end(new Error("the store's thread ended")));
-    // Only work in progress keeps a process alive, not the store.
-    this.#worker.unref();
-    this.#heartbeat = setInterval(() => this.#renew(), leaseMs / 4);
-    this.#heartbeat.unref();
+  constructor({ worker, path, key, owner, leaseMs = usualLeaseMs }: EmbeddedOptions) {
+    const data = { path, key, owner, leaseMs };
+    this.#thread = new StoreThread(worker, data, () => this.#bells.ringAll());
   }
 
-  async create(session: string, first: RecordBody): Promise<Lease> {
-    return this.#held(await this.#call("create", session, first));
+  async create(session: string, first: RecordBody, options: CreateOptions = {}): Promise<Lease> {
+    return this.#thread.call("create", [session, packRecord(first).packed, options]);
   }
 
   async claim(session: string): Promise<Lease> {
-    return this.#held(await this.#call("claim", session));
+    return this.#thread.call("claim", [session]);
   }
 
   async release(lease: Lease): Promise<void> {
-    this.#leases.delete(lease.session);
     // A lease that cannot be given back runs out by itself.
-    await this.#call("release", lease).catch(() => {});
+    await this.#thread.call("release", [lease]).catch(() => {});
   }
 
   async append(lease: Lease, body: RecordBody): Promise<SessionRecord> {
-    return this.#call("append", lease, body);
+    const { record, packed } = packRecord(body);
+    const seq = await this.#thread.call("append", [lease, packed]);
+    this.#bells.ring(lease.session);
+    return { ...record, session: lease.session, seq };
   }
 
   async read(session: string, afterSeq = 0): Promise<readonly SessionRecord[]> {
-    return this.#call("read", session, afterSeq);
-  }
-
-  async list(): Promise<readonly SessionSummary[]> {
-    const summaries = await this.#eachSession(async (id) => this.#call("summary", id));
-    return summaries.flatMap(({ result }) => (result === null ? [] : [result]));
-  }
-
-  async problems(): Promise<readonly { readonly session: string; readonly reason: string }[]> {
-    const looks = await this.#eachSession(async (id) => this.#verify(id));
-    return looks.flatMap(({ id, reason }) => (reason === null ? [] : [{ session: id, reason }]));
-  }
-
-  async putBlobs(blobs: readonly Uint8Array[]): Promise<readonly string[]> {
-    return this.#call("putBlobs", blobs);
-  }
-
-  async getBlob(digest: string): Promise<Uint8Array | null> {
-    return this.#call("getBlob", digest);
-  }
-
-  async close(): Promise<void> {
-    clearInterval(this.#heartbeat);
-    if (this.#gone !== null) return;
-    await Promise.all([...this.#leases.values()].map(async (lease) => this.release(lease)));
-    await this.#call("close");
-    await this.#worker.terminate();
-  }
-
-  async #eachSession<Result>(
-    look: (id: string) => Promise<Result>,
-  ): Promise<readonly { id: string; result: Result | null; reason: string | null }[]> {
-    const ids = await this.#call("sessions");
-    return Promise.all(
-      ids.map(async (id) => {
-        try {
-          return { id, result: await look(id), reason: null };
-        } catch (error) {
-          if (!CairnError.is(error, "store.corrupt")) throw error;
-          return { id, result: null, reason: error.message };
-        }
-      }),
-    );
-  }
-
-  async #verify(id: string): Promise<void> {
-    const { records } = await this.#call("summary", id);
-    const sound = this.#verified.get(id) ?? 0;
-    if (records > sound) await this.#call("read", id, sound);
-    this.#verified.set(id, records);
-  }
-
-  #held(lease: Lease): Lease {
-    this.#leases.set(lease.session, lease);
-    return lease;
-  }
-
-  #renew(): void {
-    const leases = [...this.#leases.values()];
-    // A missed renewal shows at the next append, as a lost lease or an unwritable store.
-    if (leases.length > 0) this.#call("renew", leases).catch(() => {});
-  }
-
-  async #call<Method extends StoreMethod>(
-    method: Method,
-    ...args: StoreArgs<Method>
-  ): Promise<StoreResult<Method>> {
-    if (this.#gone !== null) throw this.#unreachable(this.#gone);
-    this.#requests += 1;
-    const id = this.#requests;
-    this.#worker.ref();
-    const response = await new Promise<Response>((resolve) => {
-      this.#pending.set(id, resolve);
-      this.#worker.postMessage({ id, method, args });
+    const records: SessionRecord[] = [];
+    const damage: CairnError[] = [];
+    await this.#thread.call("read", [session, afterSeq], (part) => {
+      try {
+        for (const record of parseRecords(session, part)) records.push(record);
+      } catch (error) {
+        if (!CairnError.is(error)) throw error;
+        damage.push(error);
+      }
     });
-    if (!response.ok) throw errorFrom(response.error);
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- our own worker answers the method it was asked; the types meet again here
-    return response.value as StoreResult<Method>;
+    const [first] = damage;
+    if (first !== undefined) throw first;
+    return records;
   }
 
-  #settle(response: Response): void {
-    const waiting = this.#pending.get(response.id);
-    this.#pending.delete(response.id);
-    if (this.#pending.size === 0) this.#worker.unref();
-    waiting?.(response);
-  }
-
-  #end(cause: Error): void {
-    this.#gone ??= cause;
-    for (const id of this.#pending.keys()) {
-      const { message } = this.#unreachable(cause);
-      this.#settle({ id, ok: false, error: { code: "store.unwritable", message, details: {} } });
+  async *watch(
+    session: string,
+    afterSeq: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<SessionRecord> {
+    const over = (): boolean => signal.aborted || this.#closed;
+    let wake = nobodyWaits;
+    let seen = afterSeq;
+    const bell = this.#bells.add(session, () => wake());
+    const aborted = (): void => wake();
+    signal.addEventListener("abort", aborted);
+    try {
+      await this.#watch(1);
+      while (!over()) {
+        // Made before reading: what comes while the store is read rings too.
+        const rung = new Promise<void>((resolve) => (wake = resolve));
+        for (const record of await this.read(session, seen)) {
+          if (over()) return;
+          seen = record.seq;
+          yield record;
+        }
+        if (!over()) await rung;
+      }
+    } catch (error) {
+      if (!over()) throw error;
+    } finally {
+      signal.removeEventListener("abort", aborted);
+      bell();
+      await this.#watch(-1);
     }
   }
 
-  #unreachable(cause: Error): CairnError {
-    return new CairnError(
-      "store.unwritable",
-      `The store stopped (${cause.message}). Nothing more was recorded; reload the window and resume.`,
-      { cause },
-    );
+  async list(): Promise<readonly SessionSummary[]> {
+    const summaries = await this.#thread.call("list", []);
+    return summaries.flatMap(({ session, first, last, records, held, readOnly }) => {
+      const ends = soundOnly(() => ({
+        first: parseRecord(session, first),
+        last: parseRecord(session, last),
+      }));
+      return ends === null ? [] : [{ session, ...ends, records, held, readOnly }];
+    });
+  }
+
+  async problems(): Promise<readonly StoreProblem[]> {
+    return this.#sessionProblems(false);
+  }
+
+  async verify(): Promise<readonly StoreProblem[]> {
+    const found = [...(await this.#thread.call("checkFile", []))];
+    found.push(...(await this.#sessionProblems(true)));
+    let last: number | null = 0;
+    while (last !== null) {
+      const blobs: { problems: readonly StoreProblem[]; last: number | null } =
+        await this.#thread.call("checkBlobs", [last]);
+      found.push(...blobs.problems);
+      ({ last } = blobs);
+    }
+    return found;
+  }
+
+  async recall(key: string): Promise<Recalled | null> {
+    const found = await this.#thread.call("recall", [key]);
+    const record = found === null ? null : parseRecord(found.session, found.record);
+    if (record?.kind !== "step.completed" || record.key !== key) return null;
+    return { session: record.session, output: record.output };
+  }
+
+  async putBlobs(session: string, blobs: readonly Uint8Array[]): Promise<readonly string[]> {
+    return this.#thread.call("putBlobs", [session, blobs]);
+  }
+
+  async getBlob(digest: string): Promise<Uint8Array | null> {
+    return this.#thread.call("getBlob", [digest]);
+  }
+
+  async blobsOf(session: string): Promise<readonly string[]> {
+    return this.#thread.call("blobsOf", [session]);
+  }
+
+  async sizes(): Promise<ReadonlyMap<string, number>> {
+    return this.#thread.call("sizes", []);
+  }
+
+  async remove(session: string): Promise<void> {
+    await this.#thread.call("remove", [session]);
+    this.#bells.ring(session);
+  }
+
+  async import(
+    session: string,
+    records: readonly RecordBody[],
+    blobs: readonly Uint8Array[],
+  ): Promise<void> {
+    const packed = records.map((record) => packRecord(record).packed);
+    await this.#thread.call("import", [session, packed, blobs]);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#bells.ringAll();
+    await this.#thread.end();
+  }
+
+  /** One call a session, so that others come between. */
+  async #sessionProblems(all: boolean): Promise<readonly StoreProblem[]> {
+    const found = [...(await this.#thread.call("checkStore", []))];
+    for (const session of await this.#thread.call("sessions", [])) {
+      const { problems, unchecked } = await this.#thread.call("checkSession", [session, all]);
+      found.push(...problems);
+      if (problems.length === 0 && unchecked > 0) found.push(...(await this.#misshapen(session)));
+    }
+    return found;
+  }
+
+  /** Reading a session checks the shape of what was not checked before it was signed. */
+  async #misshapen(session: string): Promise<readonly StoreProblem[]> {
+    try {
+      await this.read(session);
+      return [];
+    } catch (error) {
+      if (CairnError.is(error, "store.corrupt")) return [{ session, reason: error.message }];
+      if (CairnError.is(error, "session.unknown")) return [];
+      throw error;
+    }
+  }
+
+  /** Other processes are looked at only while somebody watches. */
+  async #watch(change: 1 | -1): Promise<void> {
+    const before = this.#watchers;
+    this.#watchers += change;
+    if (this.#closed || (before > 0 && this.#watchers > 0)) return;
+    await this.#thread.call("watch", [this.#watchers > 0]);
+  }
+}
+
+function parseRecord(session: string, part: RecordTexts): SessionRecord {
+  const [record] = parseRecords(session, part);
+  if (record !== undefined) return record;
+  throw corruptRecord(session, part.first, "it is missing");
+}
+
+/** Null for a session that does not read: it is named by `problems`. */
+function soundOnly<Result>(read: () => Result): Result | null {
+  try {
+    return read();
+  } catch (error) {
+    if (CairnError.is(error, "store.corrupt")) return null;
+    throw error;
   }
 }

@@ -1,374 +1,328 @@
-import { createHash, createHmac, timingSafeEqual } from "node:crypto";
-import { chmodSync } from "node:fs";
-import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { CairnError } from "../core/errors.ts";
-import type { Lease, SessionSummary } from "../core/ports.ts";
-import { recordBody, type RecordBody, type SessionRecord } from "../core/records.ts";
+import type { CreateOptions, Lease, StoreProblem } from "../core/ports.ts";
+import type { PackedRecord } from "./recordText.ts";
+import { SessionTable, type Ownership, type SessionRow } from "./sessionTable.ts";
+import { StoreCheck } from "./storeCheck.ts";
+import { StoredContent } from "./storedContent.ts";
+import { StoredRecords, type RecordTexts } from "./storedRecords.ts";
 import { asStoreError } from "./storeError.ts";
+import { StoreFile, type Outcome } from "./storeFile.ts";
+import { contentOf, prepareSchema, recordsOf } from "./storeSchema.ts";
 
-export interface StoreOptions {
+export interface StoreOptions extends Ownership {
   readonly path: string;
   /** Signs every record. Kept outside the workspace: a store that a stranger shipped does not verify. */
   readonly key: Uint8Array;
-  readonly owner: string;
-  readonly now: () => number;
-  /** Whether the owner of a lease is known to be gone. */
-  readonly dead: (owner: string) => boolean;
 }
 
-export const leaseMs = 20_000;
-const schemaVersion = 1;
-/** A record's row id is its session's number and its place in it, so that one session lies together. */
-const perSession = 2 ** 32;
-
-const schema = `
-create table store (name text primary key, value text not null) strict, without rowid;
-create table session (
-  number integer primary key,
-  id text not null unique,
-  owner text,
-  lease_until integer not null,
-  epoch integer not null
-) strict;
-create table record (id integer primary key, body text not null, mac blob not null) strict;
-create table blob (digest text primary key, bytes blob not null) strict, without rowid;
-`;
-
-interface SessionRow {
-  readonly number: number;
-  readonly id: string;
-  readonly owner: string | null;
-  readonly leaseUntil: number;
-  readonly epoch: number;
+/** A summary whose records are still text. */
+export interface SummaryText {
+  readonly session: string;
+  readonly first: RecordTexts;
+  readonly last: RecordTexts;
+  readonly records: number;
+  readonly held: boolean;
+  readonly readOnly: boolean;
 }
 
-interface RecordRow {
-  readonly id: number;
-  readonly body: string;
-  readonly mac: Uint8Array;
-}
+/** What may share a sync with others of its kind. */
+export type SharedWrite =
+  | { readonly method: "append"; readonly args: readonly [Lease, PackedRecord] }
+  | { readonly method: "putBlobs"; readonly args: readonly [string, readonly Uint8Array[]] };
 
-/**
- * Records in one SQLite file, synchronously: one transaction and one sync a record. Every row is
- * signed together with the row before it, so a changed, moved, lost or foreign one is noticed.
- */
+/** What a shared write gives back: the record's number, or the blobs' digests. */
+export type Written = number | readonly string[];
+
+/** Sessions in one SQLite file, synchronously: who may write to one, its records and its blobs. */
 export class SqliteStore {
-  readonly #options: StoreOptions;
-  readonly #database: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
-  /** The newest signature by session number, so that an append need not read the one before. */
-  readonly #tips = new Map<number, { readonly seq: number; readonly mac: Uint8Array }>();
+  readonly #file: StoreFile;
+  readonly #sessions: SessionTable;
+  readonly #content: StoredContent;
+  readonly #records: StoredRecords;
+  readonly #check: StoreCheck;
+  /** False for a store that was made with another key: it is history, to be read. */
   readonly #own: boolean;
+  /** Leases that were given out here, to be renewed. */
+  readonly #leases = new Map<string, Lease>();
 
   constructor(options: StoreOptions) {
-    this.#options = options;
-    this.#database = open(options.path);
-    this.#own = asStoreError(options.path, () => this.#prepareSchema());
+    const { path, key } = options;
+    this.#file = new StoreFile(path);
+    try {
+      this.#own = prepareSchema(this.#file, key);
+    } catch (error) {
+      this.#file.close();
+      throw error;
+    }
+    this.#sessions = new SessionTable(this.#file, options);
+    this.#content = new StoredContent(this.#file);
+    this.#records = new StoredRecords(this.#file, this.#content, { key, own: this.#own });
+    const parts = { sessions: this.#sessions, records: this.#records, content: this.#content };
+    this.#check = new StoreCheck(this.#file, parts);
   }
 
-  create(session: string, first: RecordBody): Lease {
-    return this.#transaction(() => {
-      this.#get(
-        "insert into session (id, owner, lease_until, epoch) values (?, ?, ?, 1)",
-        session,
-        this.#options.owner,
-        this.#options.now() + leaseMs,
-      );
-      const row = this.#row(session);
-      this.#insert(row.number, 1, first);
-      return { session, epoch: 1 };
+  create(session: string, first: PackedRecord, { sharesBlobsOf }: CreateOptions): Lease {
+    return this.#writing(() => {
+      const source = sharesBlobsOf === undefined ? null : this.#sessions.row(sharesBlobsOf);
+      const row = this.#sessions.add(session, false);
+      this.#records.append(row, first);
+      if (source !== null) this.#content.share(source.number, row.number);
+      return this.#keep(this.#sessions.take(row, 1));
     });
   }
 
   claim(session: string): Lease {
-    const { owner, now, dead } = this.#options;
-    return this.#transaction(() => {
-      const row = this.#row(session);
-      if (!this.#own) {
+    return this.#writing(() => {
+      const row = this.#sessions.row(session);
+      if (row.readOnly) {
         throw new CairnError(
-          "store.unverified",
-          `Session ${session} was not recorded with this machine's key. It can be read, not continued.`,
+          "session.readOnly",
+          `Session ${session} was imported. It can be read and replayed, not continued.`,
         );
       }
-      const held = row.owner !== null && row.leaseUntil > now() && !dead(row.owner);
-      if (held) {
-        const where = row.owner === owner ? "in this process" : "in another window or process";
-        throw new CairnError(
-          "session.busy",
-          `Session ${session} is running ${where}. Wait for it, or stop it there.`,
-        );
-      }
-      const epoch = row.epoch + 1;
-      this.#get(
-        "update session set owner = ?, lease_until = ?, epoch = ? where number = ?",
-        owner,
-        now() + leaseMs,
-        epoch,
-        row.number,
-      );
-      this.#tips.delete(row.number);
-      return { session, epoch };
+      this.#sessions.refuseHeld(row);
+      const { seq } = this.#inSession(session, () => this.#records.tip(row));
+      return this.#keep(this.#sessions.take(row, seq));
     });
   }
 
   release(lease: Lease): void {
-    this.#transaction(() => {
-      this.#get(
-        "update session set owner = null, lease_until = 0 where id = ? and epoch = ?",
-        lease.session,
-        lease.epoch,
-      );
-    });
+    this.#drop(lease);
+    this.#file.writing(() => this.#giveBack(lease));
   }
 
-  renew(leases: readonly Lease[]): void {
-    this.#transaction(() => {
-      for (const lease of leases) {
-        this.#get(
-          "update session set lease_until = ? where id = ? and epoch = ?",
-          this.#options.now() + leaseMs,
-          lease.session,
-          lease.epoch,
-        );
+  /** Renews every lease that was neither given back nor lost. */
+  renew(): void {
+    if (this.#leases.size === 0) return;
+    this.#file.writing(() => {
+      for (const lease of this.#leases.values()) {
+        const row = this.#sessions.ofLease(lease);
+        if (row === null) this.#drop(lease);
+        else this.#sessions.renew(row, this.#records.tip(row).seq);
       }
     });
   }
 
-  append(lease: Lease, body: RecordBody): SessionRecord {
-    return this.#transaction(() => {
-      const row = this.#row(lease.session);
-      if (row.epoch !== lease.epoch) {
-        throw new CairnError(
-          "session.lost",
-          `Session ${lease.session} was taken over by another window or process. Nothing was written here.`,
-        );
-      }
-      const seq = this.#tip(row.number).seq + 1;
-      this.#insert(row.number, seq, body);
-      return { ...body, session: lease.session, seq };
-    });
+  /** Writes of several calls with one sync, in order, each with its own outcome. */
+  together(writes: readonly SharedWrite[]): readonly Outcome<Written>[] {
+    const outcomes = this.#file.writingTogether<Written>(
+      writes.map((write) => () => {
+        this.#refuseForeign();
+        return write.method === "append" ? this.#append(...write.args) : this.#put(...write.args);
+      }),
+    );
+    if (outcomes.some(({ ok }) => !ok)) this.#records.forget();
+    return outcomes;
   }
 
-  read(session: string, afterSeq = 0): readonly SessionRecord[] {
-    return asStoreError(this.#options.path, () => {
-      const row = this.#row(session);
-      const first = afterSeq === 0 ? 1 : afterSeq;
-      const rows = this.#all(
-        "select id, body, mac from record where id between ? and ? order by id",
-        row.number * perSession + first,
-        row.number * perSession + perSession - 1,
-      ).map(recordRow);
-      const verified = this.#verified(session, row.number, first, rows);
-      return afterSeq === 0 ? verified : verified.slice(1);
+  /** Hands over the records after `afterSeq`, in order. */
+  read(session: string, afterSeq: number, take: (texts: RecordTexts) => void): void {
+    this.#file.reading(() => {
+      const row = this.#sessions.row(session);
+      this.#inSession(session, () => this.#records.read(row, afterSeq, take));
     });
-  }
-
-  /** One session's first and last record without the ones between. */
-  summary(session: string): SessionSummary {
-    const row = this.#row(session);
-    const ends = this.#all(
-      `select id, body, mac from record where id in (
-        (select min(id) from record where id between ?1 and ?2),
-        (select max(id) from record where id between ?1 and ?2)) order by id`,
-      row.number * perSession,
-      row.number * perSession + perSession - 1,
-    ).map(recordRow);
-    const [first, last = first] = ends;
-    if (first === undefined || last === undefined) throw corrupt(session, 1, "it has no records");
-    const { owner, leaseUntil } = row;
-    return {
-      session,
-      first: parsed(session, 1, first),
-      last: parsed(session, last.id % perSession, last),
-      records: last.id % perSession,
-      held: owner !== null && leaseUntil > this.#options.now() && !this.#options.dead(owner),
-    };
   }
 
   /** Ids of all sessions, newest first. */
   sessions(): readonly string[] {
-    return asStoreError(this.#options.path, () =>
-      this.#all("select id from session order by number desc").map((row) => String(row["id"])),
+    return this.#file.reading(() => this.#sessions.rows().map(({ id }) => id));
+  }
+
+  /** Newest first. */
+  list(): readonly SummaryText[] {
+    return this.#eachSound((row) => this.#summary(row));
+  }
+
+  /** What is wrong with the store as a whole. */
+  checkStore(): readonly StoreProblem[] {
+    if (this.#own) return [];
+    return [{ session: "", reason: foreign(this.#file.path) }];
+  }
+
+  checkSession(session: string, all: boolean): ReturnType<StoreCheck["session"]> {
+    return this.#check.session(session, all);
+  }
+
+  checkBlobs(afterId: number): ReturnType<StoreCheck["blobs"]> {
+    return this.#check.blobs(afterId);
+  }
+
+  checkFile(): readonly StoreProblem[] {
+    return this.#check.file();
+  }
+
+  /** The record of the newest outcome with this key that any session may use. */
+  recall(key: string): { readonly session: string; readonly record: RecordTexts } | null {
+    if (!this.#own) return null;
+    return this.#file.reading(() => {
+      const found = this.#file.all(
+        "select session.id as id, seq from outcome join session on session.number = outcome.session where key = ? order by outcome.id desc",
+        key,
+      );
+      for (const { id, seq } of found) {
+        const row = this.#sessions.row(String(id));
+        try {
+          const record = this.#inSession(row.id, () => this.#records.at(row, Number(seq)));
+          return { session: row.id, record };
+        } catch (error) {
+          if (!CairnError.is(error, "store.corrupt")) throw error;
+        }
+      }
+      return null;
+    });
+  }
+
+  getBlob(digest: string): Uint8Array | null {
+    return this.#file.reading(() => this.#content.get(Buffer.from(digest, "hex")));
+  }
+
+  blobsOf(session: string): readonly string[] {
+    return this.#file.reading(() => this.#content.digestsOf(this.#sessions.row(session).number));
+  }
+
+  sizes(): ReadonlyMap<string, number> {
+    return new Map(this.#eachSound((row) => [row.id, this.#size(row)]));
+  }
+
+  remove(session: string): void {
+    this.#file.writing(() => {
+      const row = this.#sessions.row(session);
+      this.#sessions.refuseHeld(row);
+      this.#inSession(session, () => {
+        this.#content.leave(row.number);
+        this.#file.run("delete from outcome where session = ?", row.number);
+        this.#file.run("delete from session where number = ?", row.number);
+        const tables = [recordsOf(row.number), contentOf(row.number)];
+        for (const table of tables) this.#file.exec(`drop table ${table}`);
+      });
+    });
+    this.#records.forget();
+    this.#check.forget(session);
+    if (this.#file.emptyLog()) return;
+    throw new CairnError(
+      "store.unwritable",
+      `Session ${session} is removed, but another process reads the store, so what it held may still be in ${this.#file.path}-wal. It is gone when the last window closes.`,
     );
   }
 
-  putBlobs(blobs: readonly Uint8Array[]): readonly string[] {
-    return this.#transaction(() =>
-      blobs.map((bytes) => {
-        const digest = sha256(bytes);
-        this.#get("insert into blob values (?, ?) on conflict do nothing", digest, bytes);
-        return digest;
+  import(session: string, records: readonly PackedRecord[], blobs: readonly Uint8Array[]): void {
+    if (records.length === 0) {
+      throw new CairnError("usage.invalid", `Session ${session} has no records to import.`);
+    }
+    this.#writing(() => {
+      const row = this.#sessions.add(session, true);
+      // What another machine did is shown, never served.
+      for (const record of records) this.#records.append(row, { ...record, recallKey: null });
+      for (const bytes of blobs) this.#content.put(row.number, bytes, "tree");
+      this.#sessions.noteRecords(row, records.length);
+    });
+  }
+
+  /** A number that is another one as soon as another process has written. */
+  version(): number {
+    return this.#file.reading(() =>
+      Number(this.#file.get("pragma data_version")?.["data_version"]),
+    );
+  }
+
+  /** Gives every lease back and closes. */
+  close(): void {
+    // One that cannot be given back runs out by itself.
+    const leases = [...this.#leases.values()];
+    if (leases.length > 0) {
+      this.#file.writingTogether(leases.map((lease) => () => this.#giveBack(lease)));
+    }
+    this.#file.close();
+  }
+
+  #append(lease: Lease, record: PackedRecord): number {
+    const row = this.#sessions.row(lease.session);
+    if (row.epoch !== lease.epoch) {
+      this.#drop(lease);
+      throw new CairnError(
+        "session.lost",
+        `Session ${lease.session} was taken over by another window or process. Nothing was written here.`,
+      );
+    }
+    return this.#inSession(lease.session, () => this.#records.append(row, record));
+  }
+
+  #put(session: string, blobs: readonly Uint8Array[]): readonly string[] {
+    const { number } = this.#sessions.row(session);
+    return blobs.map((bytes) =>
+      Buffer.from(this.#content.put(number, bytes, "tree")).toString("hex"),
+    );
+  }
+
+  #summary(row: SessionRow): SummaryText {
+    const records = this.#records.count(row);
+    return {
+      session: row.id,
+      first: this.#records.at(row, 1),
+      last: this.#records.at(row, records),
+      records,
+      held: this.#sessions.isHeld(row),
+      readOnly: row.readOnly || !this.#own,
+    };
+  }
+
+  #size({ number }: SessionRow): number {
+    const row = this.#file.get(
+      `select sum(octet_length(body) + octet_length(mac)) as bytes from ${recordsOf(number)}`,
+    );
+    return Number(row?.["bytes"] ?? 0) + this.#content.bytesOfOnly(number);
+  }
+
+  /** What there is to say of each session that reads, newest first. The others are named by checks. */
+  #eachSound<Result>(look: (row: SessionRow) => Result): readonly Result[] {
+    return this.#file.reading(() =>
+      this.#sessions.rows().flatMap((row) => {
+        try {
+          return [this.#inSession(row.id, () => look(row))];
+        } catch (error) {
+          if (CairnError.is(error, "store.corrupt")) return [];
+          throw error;
+        }
       }),
     );
   }
 
-  getBlob(digest: string): Uint8Array | null {
-    return asStoreError(this.#options.path, () => {
-      const row = this.#statement("select bytes from blob where digest = ?").get(digest);
-      const bytes = row?.["bytes"];
-      if (!(bytes instanceof Uint8Array)) return null;
-      if (sha256(bytes) === digest) return bytes;
-      throw new CairnError("store.corrupt", `The stored content ${digest} is damaged.`);
-    });
+  #keep(lease: Lease): Lease {
+    this.#leases.set(lease.session, lease);
+    return lease;
   }
 
-  close(): void {
-    this.#database.close();
+  /** Stops renewing a lease; a newer one of the same session stays. */
+  #drop({ session, epoch }: Lease): void {
+    if (this.#leases.get(session)?.epoch === epoch) this.#leases.delete(session);
   }
 
-  /** Makes or checks the file's schema; returns whether the store was made with our key. */
-  #prepareSchema(): boolean {
-    const keyId = createHmac("sha256", this.#options.key).update("cairn store").digest("hex");
-    const version = Number(this.#database.prepare("pragma user_version").get()?.["user_version"]);
-    if (version > schemaVersion) {
-      throw new CairnError(
-        "store.newer",
-        `The store ${this.#options.path} was written by a newer Cairn (version ${version}). Update Cairn to open it.`,
-      );
+  #giveBack(lease: Lease): void {
+    const row = this.#sessions.ofLease(lease);
+    if (row !== null) this.#sessions.giveBack(row, this.#records.tip(row).seq);
+  }
+
+  #refuseForeign(): void {
+    if (!this.#own) throw new CairnError("store.unverified", foreign(this.#file.path));
+  }
+
+  #writing<Result>(work: () => Result): Result {
+    this.#refuseForeign();
+    try {
+      return this.#file.writing(work);
+    } catch (error) {
+      // What it appended was not written.
+      this.#records.forget();
+      throw error;
     }
-    if (version === 0) {
-      this.#transaction(() => {
-        const again = this.#database.prepare("pragma user_version").get()?.["user_version"];
-        if (Number(again) !== 0) return;
-        this.#database.exec(`${schema} pragma user_version = ${schemaVersion};`);
-        this.#get("insert into store values ('key', ?)", keyId);
-      });
-    }
-    const stored = this.#statement("select value from store where name = 'key'").get()?.["value"];
-    return stored === keyId;
   }
 
-  #insert(number: number, seq: number, body: RecordBody): void {
-    const text = JSON.stringify(body);
-    const before = seq === 1 ? new Uint8Array() : this.#tip(number).mac;
-    const mac = this.#sign(number, seq, before, text);
-    this.#get("insert into record values (?, ?, ?)", number * perSession + seq, text, mac);
-    this.#tips.set(number, { seq, mac });
-  }
-
-  #tip(number: number): { readonly seq: number; readonly mac: Uint8Array } {
-    const known = this.#tips.get(number);
-    if (known !== undefined) return known;
-    const last = this.#statement(
-      "select id, mac from record where id between ? and ? order by id desc limit 1",
-    ).get(number * perSession, number * perSession + perSession - 1);
-    const mac = last?.["mac"];
-    if (!(mac instanceof Uint8Array)) throw corrupt(String(number), 1, "it has no records");
-    return { seq: Number(last?.["id"]) % perSession, mac };
-  }
-
-  #verified(
-    session: string,
-    number: number,
-    first: number,
-    rows: readonly RecordRow[],
-  ): readonly SessionRecord[] {
-    let before: Uint8Array | null = first === 1 ? new Uint8Array() : null;
-    return rows.map((row, index) => {
-      const seq = first + index;
-      if (row.id !== number * perSession + seq) throw corrupt(session, seq, "it is missing");
-      if (this.#own && before !== null) {
-        const mac = this.#sign(number, seq, before, row.body);
-        if (row.mac.length !== mac.length || !timingSafeEqual(row.mac, mac)) {
-          throw corrupt(session, seq, "it was changed outside Cairn");
-        }
-      }
-      before = row.mac;
-      return parsed(session, seq, row);
-    });
-  }
-
-  #sign(number: number, seq: number, before: Uint8Array, body: string): Uint8Array {
-    const mac = createHmac("sha256", this.#options.key);
-    return mac.update(`${number}\n${seq}\n`).update(before).update(body).digest();
-  }
-
-  #row(session: string): SessionRow {
-    const row = this.#statement(
-      "select number, id, owner, lease_until, epoch from session where id = ?",
-    ).get(session);
-    if (row === undefined) {
-      throw new CairnError("session.unknown", `There is no session ${session} in this workspace.`);
-    }
-    return {
-      number: Number(row["number"]),
-      id: String(row["id"]),
-      owner: row["owner"] === null ? null : String(row["owner"]),
-      leaseUntil: Number(row["lease_until"]),
-      epoch: Number(row["epoch"]),
-    };
-  }
-
-  /** All or nothing; a failure leaves the store and our memory of it as they were. */
-  #transaction<Result>(work: () => Result): Result {
-    return asStoreError(this.#options.path, () => {
-      this.#database.exec("begin immediate");
-      try {
-        const result = work();
-        this.#database.exec("commit");
-        return result;
-      } catch (error) {
-        this.#tips.clear();
-        if (this.#database.isTransaction) this.#database.exec("rollback");
-        throw error;
-      }
-    });
-  }
-
-  #statement(sql: string): StatementSync {
-    const known = this.#statements.get(sql);
-    if (known !== undefined) return known;
-    const statement = this.#database.prepare(sql);
-    this.#statements.set(sql, statement);
-    return statement;
-  }
-
-  #get(sql: string, ...values: (string | number | Uint8Array)[]): void {
-    this.#statement(sql).run(...values);
-  }
-
-  #all(sql: string, ...values: number[]): readonly Record<string, unknown>[] {
-    return this.#statement(sql).all(...values);
+  /** Damage that SQLite meets in a session's own pages is that session's. */
+  #inSession<Result>(session: string, work: () => Result): Result {
+    return asStoreError(this.#file.path, work, session);
   }
 }
 
-function open(path: string): DatabaseSync {
-  return asStoreError(path, () => {
-    const database = new DatabaseSync(path);
-    chmodSync(path, 0o600);
-    // A short log is written over sooner than it grows, and a write that grows no file syncs faster.
-    database.exec(
-      "pragma busy_timeout = 5000; pragma journal_mode = wal; pragma synchronous = full; pragma secure_delete = on; pragma wal_autocheckpoint = 200;",
-    );
-    return database;
-  });
-}
-
-function recordRow(row: Record<string, unknown>): RecordRow {
-  const mac = row["mac"];
-  return {
-    id: Number(row["id"]),
-    body: String(row["body"]),
-    mac: mac instanceof Uint8Array ? mac : new Uint8Array(),
-  };
-}
-
-function parsed(session: string, seq: number, row: RecordRow): SessionRecord {
-  try {
-    return { ...recordBody.parse(JSON.parse(row.body)), session, seq };
-  } catch (error) {
-    throw corrupt(session, seq, "it does not read", error);
-  }
-}
-
-function corrupt(session: string, seq: number, why: string, cause?: unknown): CairnError {
-  return new CairnError(
-    "store.corrupt",
-    `Record ${seq} of session ${session} is damaged: ${why}. The session is left as it is; other sessions are not affected.`,
-    { cause, details: { session, seq } },
-  );
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
+function foreign(path: string): string {
+  return `The store ${path} was not recorded with this machine's key. Its sessions can be read, not continued; move it away to start new ones.`;
 }

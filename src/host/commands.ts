@@ -1,31 +1,19 @@
 import * as vscode from "vscode";
 import * as z from "zod";
 import { CairnError } from "../core/errors.ts";
-import { demoGoal, type Run, type StartRequest } from "../core/sessions.ts";
-import { requireTrust, type Folder, type Folders } from "./folders.ts";
-import type { KnownSession, KnownSessions } from "./knownSessions.ts";
-import type { LogChannel } from "./log.ts";
-import type { Panel } from "./panel.ts";
-import { pickSession } from "./pickSession.ts";
-import { replayUri, type ReplayDocuments } from "./replayDocument.ts";
-import type { Runs } from "./runs.ts";
+import { demoGoal, type StartRequest } from "../core/sessions.ts";
+import { exportSession, importSession } from "./bundleCommands.ts";
+import { chooseSession } from "./chooseSession.ts";
+import type { CommandParts } from "./commandParts.ts";
+import { explainStep, forkSession, replayFromStep } from "./deriveCommands.ts";
+import { requireTrust, type Folder } from "./folders.ts";
 import { askApiKey } from "./secrets.ts";
+import { cancelSession, deleteSession, retrySession } from "./sessionCommands.ts";
 import { profileOf, readSettings } from "./settings.ts";
 import { showError } from "./showError.ts";
+import { showReplay } from "./showReplay.ts";
 import { diffToNow, openOutput, showFilesAtStep } from "./stepCommands.ts";
-
-export interface CommandParts {
-  readonly folders: Folders;
-  readonly known: KnownSessions;
-  readonly runs: Runs;
-  readonly panel: Panel;
-  readonly replays: ReplayDocuments;
-  readonly secrets: vscode.SecretStorage;
-  readonly log: LogChannel;
-}
-
-/** What a view, a lens or a program may hand to a command. */
-const target = z.object({ session: z.string(), step: z.exactOptional(z.string()) });
+import { deleteOldSessions, verifyStore } from "./storeCommands.ts";
 
 /** Every command of the extension. A failure is one sentence, shown and logged. */
 export function registerCommands(parts: CommandParts): vscode.Disposable {
@@ -34,9 +22,19 @@ export function registerCommands(parts: CommandParts): vscode.Disposable {
     runDemoSession: async () => runDemoSession(parts),
     showApprovals: async () => parts.panel.show(),
     resumeSession: async (argument) => resumeSession(parts, argument),
+    retrySession: async (argument) => retrySession(parts, argument),
     stopSession: async (argument) => stopSession(parts, argument),
+    cancelSession: async (argument) => cancelSession(parts, argument),
     replaySession: async (argument) => replaySession(parts, argument),
+    replayFromStep: async (argument) => replayFromStep(parts, argument),
+    forkSession: async (argument) => forkSession(parts, argument),
+    explainStep: async (argument) => explainStep(parts, argument),
     applyChanges: async (argument) => applyChanges(parts, argument),
+    deleteSession: async (argument) => deleteSession(parts, argument),
+    exportSession: async (argument) => exportSession(parts, argument),
+    importSession: async () => importSession(parts),
+    verifyStore: async () => verifyStore(parts),
+    deleteOldSessions: async () => deleteOldSessions(parts),
     setApiKey: async () => setApiKey(parts),
     showLog: async () => parts.log.show(),
     openOutput: async (argument) => openOutput(parts, argument),
@@ -75,86 +73,89 @@ async function newSession(parts: CommandParts): Promise<string | undefined> {
   });
   if (goal === undefined || goal.trim() === "") return;
   const model = { demo: false, url: settings["model.url"], name } as const;
-  return start(parts, folder, { goal: goal.trim(), model });
+  return start(parts, folder, { prompts: [goal.trim()], model });
 }
 
 async function runDemoSession(parts: CommandParts): Promise<string | undefined> {
   const folder = await chooseFolder(parts);
   if (folder === undefined) return;
-  return start(parts, folder, { goal: demoGoal, model: { demo: true } });
+  return start(parts, folder, { prompts: [demoGoal], model: { demo: true } });
 }
 
 async function start(
-  parts: CommandParts,
+  { folders, runs }: CommandParts,
   folder: Folder,
-  { goal, model }: Pick<StartRequest, "goal" | "model">,
+  { prompts, model }: Pick<StartRequest, "prompts" | "model">,
 ): Promise<string> {
   const settings = readSettings(folder.uri);
   const source = settings["skills.source"];
-  const sessions = await parts.folders.sessions(folder);
+  const sessions = await folders.sessions(folder);
   const run = await vscode.window.withProgress(
     { location: { viewId: "cairn.sessions" } },
     async () =>
       sessions.start({
-        goal,
+        prompts,
         model,
         profile: profileOf(settings),
         sandbox: settings["sandbox.backend"],
         skills: source === "" ? null : source,
       }),
   );
-  return followed(parts, run);
+  return runs.start(run);
 }
 
-async function resumeSession(parts: CommandParts, argument: unknown): Promise<string | undefined> {
-  const states = ["interrupted", "failed", "waiting"] as const;
-  const chosen = await choose(parts, argument, { states, verb: "resume" });
+async function resumeSession(
+  { known, runs, panel }: CommandParts,
+  argument: unknown,
+): Promise<string | undefined> {
+  const states = ["interrupted", "waiting"] as const;
+  const chosen = await chooseSession(known, argument, { states, verb: "resume" });
   if (chosen === undefined) return;
   const { session, state } = chosen;
   if (state === "waiting") {
-    await parts.panel.show();
+    await panel.show();
     return session;
   }
-  const sessions = await parts.known.sessionsOf(session);
-  const run = state === "failed" ? sessions.retry(session) : sessions.resume(session);
-  return followed(parts, await run);
+  const sessions = await known.sessionsOf(session);
+  return runs.start(await sessions.resume(session));
 }
 
-async function stopSession(parts: CommandParts, argument: unknown): Promise<void> {
-  const chosen = await choose(parts, argument, { states: ["running"], verb: "stop" });
+async function stopSession({ known }: CommandParts, argument: unknown): Promise<void> {
+  const filter = { states: ["running"], verb: "stop" } as const;
+  const chosen = await chooseSession(known, argument, filter);
   if (chosen === undefined) return;
   const { session } = chosen;
-  const stopped = await (await parts.known.sessionsOf(session)).stop(session);
+  const stopped = await (await known.sessionsOf(session)).stop(session);
   if (!stopped) {
     throw new CairnError(
       "session.busy",
       `Session ${session} is not run by this window. Stop it where it was started.`,
     );
   }
-  await parts.known.refresh();
+  await known.refresh();
 }
 
-async function applyChanges(parts: CommandParts, argument: unknown): Promise<string | undefined> {
+async function applyChanges(
+  { known, runs }: CommandParts,
+  argument: unknown,
+): Promise<string | undefined> {
   const states = ["completed", "failed", "cancelled"] as const;
-  const chosen = await choose(parts, argument, { states, verb: "apply" });
+  const chosen = await chooseSession(known, argument, { states, verb: "apply" });
   if (chosen === undefined) return;
-  const sessions = await parts.known.sessionsOf(chosen.session);
-  return followed(parts, await sessions.apply(chosen.session));
+  const sessions = await known.sessionsOf(chosen.session);
+  return runs.start(await sessions.apply(chosen.session));
 }
 
-/** Opens what is on record. Starts nothing. */
-async function replaySession(parts: CommandParts, argument: unknown): Promise<string | undefined> {
-  const chosen = await choose(parts, argument, { states: null, verb: "replay" });
+const atStep = z.object({ step: z.string() });
+
+async function replaySession(
+  { known, replays }: CommandParts,
+  argument: unknown,
+): Promise<string | undefined> {
+  const chosen = await chooseSession(known, argument, { states: null, verb: "replay" });
   if (chosen === undefined) return;
-  const uri = replayUri(chosen.session, chosen.goal);
-  const document = await vscode.workspace.openTextDocument(uri);
-  const step = target.safeParse(argument).data?.step;
-  const line = step === undefined ? 0 : parts.replays.lineOf(uri, step);
-  const editor = await vscode.window.showTextDocument(document, { preview: false });
-  const range = new vscode.Range(line, 0, line, 0);
-  editor.selection = new vscode.Selection(range.start, range.end);
-  editor.revealRange(range, vscode.TextEditorRevealType.AtTop);
-  return uri.toString();
+  const step = atStep.safeParse(argument).data?.step ?? null;
+  return (await showReplay(replays, chosen, step)).toString();
 }
 
 /** A key belongs to a server, and every folder may name another one. */
@@ -171,22 +172,4 @@ async function chooseFolder({ folders }: CommandParts): Promise<Folder | undefin
   const folder = await folders.choose("Folder that the session works on");
   requireTrust();
   return folder;
-}
-
-/** The session that was handed in, or the one that the person picks. */
-async function choose(
-  { known }: CommandParts,
-  argument: unknown,
-  filter: { readonly states: readonly KnownSession["state"][] | null; readonly verb: string },
-): Promise<KnownSession | undefined> {
-  requireTrust();
-  const given = target.safeParse(argument);
-  if (given.success) return known.get(given.data.session);
-  await known.refresh();
-  return pickSession(known, filter);
-}
-
-function followed({ runs, log }: CommandParts, run: Run): string {
-  runs.follow(run).catch(async (error: unknown) => showError(error, log.write));
-  return run.session;
 }

@@ -2,15 +2,21 @@ import * as vscode from "vscode";
 import { CairnError } from "../core/errors.ts";
 import type { Log } from "../core/ports.ts";
 import type { SessionRecord, SessionStatus } from "../core/records.ts";
-import { statusOf, viewOf, type SessionView } from "../core/replay.ts";
+import { statusOf, viewOf, type OpenWait, type SessionView } from "../core/replay.ts";
 import type { SessionEntry, Sessions } from "../core/sessions.ts";
-import type { PanelWait } from "../protocol.ts";
 import type { Folder, Folders } from "./folders.ts";
+import { openWaitsOf } from "./openWaits.ts";
 
 export interface KnownSession extends SessionEntry {
   readonly folder: Folder;
-  /** As people see it: a running session that nobody drives was interrupted. */
-  readonly state: SessionStatus | "interrupted";
+  /** As people see it: a running session that nobody drives was interrupted; one of elsewhere can only be read. */
+  readonly state: SessionStatus | "interrupted" | "readOnly";
+}
+
+/** A wait that is open, with what its session is about. */
+export interface KnownWait {
+  readonly record: OpenWait;
+  readonly goal: string;
 }
 
 export interface Problem {
@@ -20,6 +26,8 @@ export interface Problem {
   readonly reason: string;
 }
 
+/** States in which waits can be open and be answered. */
+const mayAsk: ReadonlySet<KnownSession["state"]> = new Set(["running", "waiting", "interrupted"]);
 const pollMs = 2000;
 /** Records of one burst redraw everything once. */
 const settleMs = 50;
@@ -78,25 +86,35 @@ export class KnownSessions implements vscode.Disposable {
     const { records: count } = await this.get(session);
     const known = this.#views.get(session);
     if (known !== undefined && known.count >= count) return known.view;
-    let records = this.#records.get(session);
-    if (records === undefined || records.length < count) {
-      records = [...(await (await this.sessionsOf(session)).records(session))];
-      this.#records.set(session, records);
-    }
+    const records = await this.records(session);
     const view = viewOf(records);
     this.#views.set(session, { count: records.length, view });
     return view;
   }
 
-  /** Everything that waits for the operator, oldest first. */
-  async waits(): Promise<readonly PanelWait[]> {
-    const waiting = this.all.filter(({ state }) => state === "waiting");
+  /** Throws `session.unknown`, `store.corrupt`. */
+  async records(session: string): Promise<readonly SessionRecord[]> {
+    const { records: count } = await this.get(session);
+    const known = this.#records.get(session);
+    if (known !== undefined && known.length >= count) return known;
+    const records = [...(await (await this.sessionsOf(session)).records(session))];
+    this.#records.set(session, records);
+    return records;
+  }
+
+  /** Everything that waits for the operator, oldest first. A session may run on beside what it asks. */
+  async waits(): Promise<readonly KnownWait[]> {
     const waits = await Promise.all(
-      waiting.map(async ({ session, goal, status }) =>
-        (await this.view(session)).openWaits.map((record) => ({ record, goal, status })),
-      ),
+      this.all.filter(({ state }) => mayAsk.has(state)).map(async (known) => this.#waitsOf(known)),
     );
     return waits.flat().toSorted((one, two) => one.record.at - two.record.at);
+  }
+
+  /** Forgets a session that was deleted, whatever of it is still in memory. */
+  forget(session: string): void {
+    this.#views.delete(session);
+    this.#records.delete(session);
+    if (this.#sessions.delete(session)) this.#changed();
   }
 
   /** A record that this window has just put on disk. */
@@ -116,8 +134,9 @@ export class KnownSessions implements vscode.Disposable {
     }
     const { goal, startedAt } = start;
     const status = statusOf(record);
-    const entry = { session, goal, status, held: true, startedAt, lastAt: at, records: seq };
-    this.#sessions.set(session, { ...entry, folder, state: status });
+    const entry = { session, goal, status, startedAt, lastAt: at, records: seq };
+    const drives = { held: true, readOnly: false };
+    this.#sessions.set(session, { ...entry, ...drives, folder, state: status });
     this.#changed();
   }
 
@@ -133,6 +152,17 @@ export class KnownSessions implements vscode.Disposable {
     clearTimeout(this.#poll);
     clearTimeout(this.#settling);
     this.#changes.dispose();
+  }
+
+  /** A session that does not read is named by its store; the others still ask. */
+  async #waitsOf({ session, goal }: KnownSession): Promise<readonly KnownWait[]> {
+    try {
+      return openWaitsOf(await this.records(session)).map((record) => ({ record, goal }));
+    } catch (error) {
+      if (!CairnError.is(error)) throw error;
+      this.#log(`${error.code}: ${error.message}`);
+      return [];
+    }
   }
 
   async #readStores(): Promise<void> {
@@ -152,6 +182,9 @@ export class KnownSessions implements vscode.Disposable {
     }
     this.#sessions = sessions;
     this.#problems = problems;
+    for (const session of this.#records.keys()) {
+      if (!sessions.has(session)) this.forget(session);
+    }
     if (this.#summary() === before) this.#schedulePoll();
     else {
       for (const { session, reason } of problems) this.#log(`${session} ${reason}`.trim());
@@ -163,8 +196,7 @@ export class KnownSessions implements vscode.Disposable {
   #newer(folder: Folder, entry: SessionEntry): KnownSession {
     const known = this.#sessions.get(entry.session);
     if (known !== undefined && known.records > entry.records) return known;
-    const interrupted = entry.status === "running" && !entry.held;
-    return { ...entry, folder, state: interrupted ? "interrupted" : entry.status };
+    return { ...entry, folder, state: stateOf(entry) };
   }
 
   #summary(): string {
@@ -189,4 +221,9 @@ export class KnownSessions implements vscode.Disposable {
     const underWay = this.all.some(({ state }) => state === "running" || state === "waiting");
     if (underWay) this.#poll = setTimeout(() => void this.refresh(), pollMs);
   }
+}
+
+function stateOf({ status, held, readOnly }: SessionEntry): KnownSession["state"] {
+  if (readOnly) return "readOnly";
+  return status === "running" && !held ? "interrupted" : status;
 }

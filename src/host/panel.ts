@@ -2,9 +2,11 @@ import { userInfo } from "node:os";
 import * as vscode from "vscode";
 import { CairnError } from "../core/errors.ts";
 import type { Log } from "../core/ports.ts";
-import { fromPanel, type FromPanel, type PanelWait, type ToPanel } from "../protocol.ts";
-import type { KnownSessions } from "./knownSessions.ts";
+import type { Answer } from "../core/waitAnswer.ts";
+import { fromPanel, type ToPanel } from "../protocol.ts";
+import type { KnownSessions, KnownWait } from "./knownSessions.ts";
 import { panelHtml } from "./panelHtml.ts";
+import { panelWait } from "./panelWait.ts";
 import { shortened, type Runs } from "./runs.ts";
 import { showError } from "./showError.ts";
 
@@ -25,7 +27,7 @@ export class Panel implements vscode.WebviewViewProvider, vscode.Disposable {
   /** A message to a page whose script does not run yet is dropped. */
   #ready = false;
   #focus = false;
-  #waits: readonly PanelWait[] = [];
+  #waits: readonly KnownWait[] = [];
   #updating = Promise.resolve();
 
   constructor(parts: PanelParts) {
@@ -84,7 +86,7 @@ export class Panel implements vscode.WebviewViewProvider, vscode.Disposable {
     else if (this.#view?.visible !== true) void this.#announce(first, news.length - 1);
   }
 
-  async #announce({ record, goal }: PanelWait, more: number): Promise<void> {
+  async #announce({ record, goal }: KnownWait, more: number): Promise<void> {
     const others = more > 0 ? ` And ${more} more.` : "";
     const choice = await vscode.window.showInformationMessage(
       `A session waits for you: ${shortened(goal)} · ${shortened(record.question)}${others}`,
@@ -101,32 +103,46 @@ export class Panel implements vscode.WebviewViewProvider, vscode.Disposable {
         this.#post();
         await this.#parts.known.refresh();
         break;
-      case "answer":
-        await this.#answer(message);
+      case "answer": {
+        const { session, wait, digest, answer: value } = message;
+        await this.#answer(session, { wait, digest, value });
         break;
+      }
+      case "abort": {
+        const { session, wait, digest } = message;
+        await this.#answer(session, { wait, digest, value: null, ended: "aborted" });
+        break;
+      }
       case "openReplay":
         await vscode.commands.executeCommand("cairn.replaySession", { session: message.session });
         break;
     }
   }
 
-  async #answer({ session, wait, digest, answer }: Extract<FromPanel, { kind: "answer" }>) {
+  async #answer(session: string, answer: Omit<Answer, "by">): Promise<void> {
     const { known, runs } = this.#parts;
     try {
       const sessions = await known.sessionsOf(session);
       const by = { user: userInfo().username, surface: "panel" } as const;
-      await runs.follow(await sessions.answer(session, { wait, digest, value: answer, by }));
+      await runs.follow(await sessions.answer(session, { ...answer, by }));
     } catch (error) {
       if (!CairnError.is(error)) throw error;
       this.#parts.log(`${error.code}: ${error.message}`);
-      await this.#send({ kind: "refused", session, wait, sentence: error.message });
+      await this.#send({
+        kind: "refused",
+        session,
+        wait: answer.wait,
+        sentence: error.message,
+      });
       await known.refresh();
     }
   }
 
   #post(): void {
     if (!this.#ready) return;
-    void this.#send({ kind: "waits", waits: this.#waits, focus: this.#focus });
+    const now = Date.now();
+    const waits = this.#waits.map((wait) => panelWait(wait, now));
+    void this.#send({ kind: "waits", waits, focus: this.#focus });
     this.#focus = false;
   }
 
@@ -143,6 +159,6 @@ export class Panel implements vscode.WebviewViewProvider, vscode.Disposable {
   }
 }
 
-function keyOf({ record }: PanelWait): string {
+function keyOf({ record }: KnownWait): string {
   return [record.session, record.wait, record.digest].join("\n");
 }

@@ -1,4 +1,5 @@
 import * as vscode from "vscode";
+import { explanationText } from "./explanationText.ts";
 import type { KnownSessions } from "./knownSessions.ts";
 import { fullOutput, replayText, type ReplayBlock } from "./replayText.ts";
 import { shortened } from "./runs.ts";
@@ -17,9 +18,16 @@ export function outputUri(session: string, step: string): vscode.Uri {
   return vscode.Uri.from({ scheme: replayScheme, path: `/${session}/${name}.txt`, query: step });
 }
 
-/** The replay of a session as a read-only document, with commands over each block. Runs nothing. */
+/**
+ * The replay of a session as a read-only document, with commands over each block and the reasons
+ * behind it on hover. Runs nothing.
+ */
 export class ReplayDocuments
-  implements vscode.TextDocumentContentProvider, vscode.CodeLensProvider, vscode.Disposable
+  implements
+    vscode.TextDocumentContentProvider,
+    vscode.CodeLensProvider,
+    vscode.HoverProvider,
+    vscode.Disposable
 {
   readonly #known: KnownSessions;
   readonly #changes = new vscode.EventEmitter<vscode.Uri>();
@@ -38,6 +46,7 @@ export class ReplayDocuments
       }),
       vscode.workspace.registerTextDocumentContentProvider(replayScheme, this),
       vscode.languages.registerCodeLensProvider({ scheme: replayScheme }, this),
+      vscode.languages.registerHoverProvider({ scheme: replayScheme }, this),
     );
   }
 
@@ -46,34 +55,39 @@ export class ReplayDocuments
 
   async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
     const session = sessionOf(uri);
-    const { records } = await this.#known.get(session);
     const view = await this.#known.view(session);
     if (uri.query !== "") return fullOutput(view, uri.query) ?? "";
-    const { text, blocks } = replayText(view);
+    const records = await this.#known.records(session);
+    const { text, blocks } = replayText(view, records);
     this.#blocks.set(uri.toString(), blocks);
-    this.#shown.set(uri.toString(), records);
+    this.#shown.set(uri.toString(), records.length);
     return text;
   }
 
-  provideCodeLenses({ uri }: vscode.TextDocument): vscode.CodeLens[] {
+  async provideHover(
+    { uri }: vscode.TextDocument,
+    { line }: vscode.Position,
+  ): Promise<vscode.Hover | undefined> {
+    const block = this.#blocks.get(uri.toString())?.find((one) => one.line === line);
+    if (block === undefined) return undefined;
+    const text = explanationText(await this.#known.records(sessionOf(uri)), block.steps);
+    if (text === "") return undefined;
+    // Neither trusted nor HTML, and what a model wrote is in it as code only.
+    return new vscode.Hover(new vscode.MarkdownString(text));
+  }
+
+  async provideCodeLenses({ uri }: vscode.TextDocument): Promise<vscode.CodeLens[]> {
     const session = sessionOf(uri);
-    return (this.#blocks.get(uri.toString()) ?? []).flatMap(({ line, step, tree }) => {
-      const range = new vscode.Range(line, 0, line, 0);
-      const lens = (title: string, command: string): vscode.CodeLens =>
-        new vscode.CodeLens(range, { title, command, arguments: [{ session, step }] });
-      const output = lens("Open output", "cairn.openOutput");
-      if (tree === "") return [output];
-      return [
-        output,
-        lens("Files at this step", "cairn.showFilesAtStep"),
-        lens("Diff to now", "cairn.diffToNow"),
-      ];
-    });
+    const { state } = await this.#known.get(session);
+    return (this.#blocks.get(uri.toString()) ?? []).flatMap((block) =>
+      lensesOf(session, block, state !== "readOnly"),
+    );
   }
 
   /** The line of a step's block, 0 when it has none. */
   lineOf(uri: vscode.Uri, step: string): number {
-    return this.#blocks.get(uri.toString())?.find((block) => block.step === step)?.line ?? 0;
+    const blocks = this.#blocks.get(uri.toString()) ?? [];
+    return blocks.find(({ steps, at }) => at === step || steps.includes(step))?.line ?? 0;
   }
 
   dispose(): void {
@@ -89,6 +103,32 @@ export class ReplayDocuments
   }
 }
 
-function sessionOf(uri: vscode.Uri): string {
+/** Commands of one block; a session that can only be read is not the start of another one. */
+function lensesOf(
+  session: string,
+  { line, step, at, tree }: ReplayBlock,
+  derives: boolean,
+): vscode.CodeLens[] {
+  const range = new vscode.Range(line, 0, line, 0);
+  const lens = (title: string, command: string, from = step): vscode.CodeLens =>
+    new vscode.CodeLens(range, { title, command, arguments: [{ session, step: from }] });
+  const output = lens("Open output", "cairn.openOutput");
+  const files = [
+    lens("Files at this step", "cairn.showFilesAtStep"),
+    lens("Diff to now", "cairn.diffToNow"),
+  ];
+  const reasons = lens("Explain", "cairn.explainStep", at ?? step);
+  const derived =
+    at === null
+      ? []
+      : [
+          lens("Replay from here", "cairn.replayFromStep", at),
+          lens("Fork from here", "cairn.forkSession", at),
+        ];
+  return [output, ...(tree === "" ? [] : files), reasons, ...(derives ? derived : [])];
+}
+
+/** The session whose replay, or a part of it, is at an address. */
+export function sessionOf(uri: vscode.Uri): string {
   return uri.path.split("/")[1] ?? "";
 }

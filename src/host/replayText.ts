@@ -1,10 +1,19 @@
-import * as z from "zod";
+import type { SessionRecord } from "../core/records.ts";
 import type { CallView, SessionView, TurnView } from "../core/replay.ts";
+import { callInput, callOutput, callTitle, duration } from "./callWords.ts";
+import { fence } from "./plainMarkdown.ts";
+import { replayAnswers } from "./replayAnswers.ts";
+import { replayHeader } from "./replayHeader.ts";
 
 /** A heading that commands hang on. */
 export interface ReplayBlock {
   readonly line: number;
+  /** The step whose output and files it shows. */
   readonly step: string;
+  /** All steps of the block, in order. */
+  readonly steps: readonly string[];
+  /** Where a session that is made from here begins; null when it cannot begin here. */
+  readonly at: string | null;
   /** The tree that it left; empty before there is a copy of the workspace. */
   readonly tree: string;
 }
@@ -22,16 +31,16 @@ const shownCharacters = 4000;
  * Whatever a model, a command or a person wrote stands in a fence that it cannot close, so nothing
  * in it is a link, HTML or a heading.
  */
-export function replayText(view: SessionView): ReplayText {
+export function replayText(view: SessionView, records: readonly SessionRecord[]): ReplayText {
   const page = new Page();
-  page.add("# Replay", "");
-  page.add(...header(view), "");
-  page.add("## Goal", "", ...fence("text", view.spec.goal), "");
+  page.add("# Replay", "", ...replayHeader(view), "", ...asked(view));
+  const failures = failuresOf(records);
   for (const turn of view.turns) {
-    if (view.spec.profile.strategy === "turn") turnBlock(page, turn);
-    else callBlocks(page, turn);
+    const byTurn = view.spec.profile.strategy === "turn" && turn.turn > 0;
+    if (byTurn) turnBlock(page, turn, failures);
+    else callBlocks(page, turn, failures);
   }
-  page.add(...ending(view));
+  page.add(...ending(view, records));
   return page.end();
 }
 
@@ -41,25 +50,7 @@ export function fullOutput(view: SessionView, step: string): string | null {
   return calls.find((call) => call.step === step)?.output ?? null;
 }
 
-/** What a call was asked to do: a command as it ran, other arguments as JSON. */
-export function callInput(call: CallView): { readonly language: string; readonly text: string } {
-  if (call.kind === "model") return { language: "text", text: call.input };
-  let args: unknown;
-  try {
-    args = JSON.parse(call.input);
-  } catch {
-    return { language: "text", text: call.input };
-  }
-  const command = z.strictObject({ command: z.string() }).safeParse(args);
-  if (command.success) return { language: "sh", text: command.data.command };
-  return { language: "json", text: JSON.stringify(args, null, 2) };
-}
-
-export function duration(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
-  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
-}
+type Failures = ReadonlyMap<string, readonly string[]>;
 
 class Page {
   readonly #lines: string[] = [];
@@ -69,8 +60,8 @@ class Page {
     this.#lines.push(...lines);
   }
 
-  heading(line: string, call: CallView): void {
-    this.#blocks.push({ line: this.#lines.length, step: call.step, tree: call.treeAfter });
+  heading(line: string, block: Omit<ReplayBlock, "line">): void {
+    this.#blocks.push({ line: this.#lines.length, ...block });
     this.#lines.push(line, "");
   }
 
@@ -79,77 +70,80 @@ class Page {
   }
 }
 
-function header(view: SessionView): readonly string[] {
-  const { spec, usage, startedAt, lastAt } = view;
-  const { sandbox, profile, skills } = spec;
-  const facts: readonly (readonly [string, string])[] = [
-    ["Status", view.status],
-    ["Session", inline(view.session)],
-    ["Model", inline(spec.model.name) + (spec.model.demo ? "" : ` at ${inline(spec.model.url)}`)],
-    ["Sandbox", sandbox.backend + (sandbox.image === null ? "" : `, ${inline(sandbox.image)}`)],
-    ["Profile", inline(profile.name)],
-    ["Checkpoints", profile.strategy === "calls" ? "every call" : "every turn"],
-    ["Skills", skills === null ? "none" : inline(skills.commit ?? skills.digest.slice(0, 12))],
-    [
-      "Tokens",
-      `${count(usage.inputTokens)} in (${count(usage.cachedTokens)} cached), ${count(usage.outputTokens)} out`,
-    ],
-    ["Started", new Date(startedAt).toLocaleString()],
-    ["Last record", `${duration(lastAt - startedAt)} later`],
-    ...(spec.replayOf === null ? [] : [["Replay of", inline(spec.replayOf)] as const]),
-  ];
-  return facts.map(([name, value]) => `- ${name}: ${value}`);
+/** The goal until a turn says it, and the input of a flow of one's own. */
+function asked({ spec, turns }: SessionView): readonly string[] {
+  const { goal, flow } = spec;
+  if (turns.some(({ prompt }) => prompt === goal)) return [];
+  const goals = ["## Goal", "", ...fence("text", goal), ""];
+  if (flow === undefined || flow.name === "agent") return goals;
+  return ["## Input", "", ...fence("json", JSON.stringify(flow.input, null, 2)), ""];
 }
 
-function callBlocks(page: Page, turn: TurnView): void {
-  page.add(`## Turn ${turn.turn}`, "");
-  for (const call of turn.calls) {
-    page.heading(`### ${callTitle(call)}`, call);
-    addCall(page, call);
+function callBlocks(page: Page, { turn, prompt, calls }: TurnView, failures: Failures): void {
+  page.add(turn === 0 ? "## Steps" : `## Turn ${turn}`, "");
+  if (prompt !== "") page.add(...fence("text", bounded(prompt)), "");
+  for (const call of calls) {
+    page.heading(`### ${callTitle(call)}`, {
+      step: call.step,
+      steps: [call.step],
+      at: isCheckpoint(call) ? call.step : null,
+      tree: call.treeAfter,
+    });
+    addCall(page, call, failures);
   }
 }
 
-function turnBlock(page: Page, turn: TurnView): void {
-  const last = turn.calls.at(-1);
+function turnBlock(page: Page, { turn, prompt, calls }: TurnView, failures: Failures): void {
+  const last = calls.at(-1);
   if (last === undefined) return;
-  const ms = turn.calls.reduce((sum, call) => sum + call.durationMs, 0);
-  page.heading(`## Turn ${turn.turn} · ${turn.calls.length} calls · ${duration(ms)}`, last);
-  for (const call of turn.calls) {
+  const ms = calls.reduce((sum, call) => sum + (call.via === "run" ? call.durationMs : 0), 0);
+  page.heading(`## Turn ${turn} · ${calls.length} calls · ${duration(ms)}`, {
+    step: last.step,
+    steps: calls.map(({ step }) => step),
+    at: calls.some(isCheckpoint) ? `turn/${turn}` : null,
+    tree: last.treeAfter,
+  });
+  if (prompt !== "") page.add(...fence("text", bounded(prompt)), "");
+  for (const call of calls) {
     page.add(`**${callTitle(call)}**`, "");
-    addCall(page, call);
+    addCall(page, call, failures);
   }
 }
 
-function callTitle(call: CallView): string {
-  const parts = [
-    call.kind === "model" ? `Model ${inline(call.name)}` : inline(call.name),
-    call.output === null ? "no outcome yet" : duration(call.durationMs),
-    ...(call.usage === null
-      ? []
-      : [`${count(call.usage.inputTokens)} in, ${count(call.usage.outputTokens)} out`]),
-    ...(call.ok ? [] : ["failed"]),
-    ...(call.via === "replay" ? ["served from the recording"] : []),
-    ...(call.treeAfter === call.treeBefore ? [] : [`files ${call.treeAfter.slice(0, 8)}`]),
-  ];
-  return parts.join(" · ");
+/** Whether a call is a place to come back to. */
+export function isCheckpoint({ output, checkpoint }: CallView): boolean {
+  return output !== null && checkpoint;
 }
 
-function addCall(page: Page, call: CallView): void {
+function addCall(page: Page, call: CallView, failures: Failures): void {
   const input = callInput(call);
+  const output = callOutput(call);
   if (call.kind === "tool") page.add(...fence(input.language, bounded(input.text)), "");
-  if (call.output === null || call.output === "") return;
+  for (const failure of failures.get(call.step) ?? []) page.add(...fence("text", failure), "");
+  if (output === null || output === "") return;
   if (call.kind === "tool") page.add("Output:", "");
-  page.add(...fence("text", bounded(call.output)), "");
+  page.add(...fence("text", bounded(output)), "");
 }
 
-function ending({ openWaits, answered, ended }: SessionView): readonly string[] {
-  const lines: string[] = [];
-  if (answered.length > 0) lines.push("## Answers", "");
-  for (const { wait, answer, by } of answered) {
-    const text = typeof answer === "string" ? answer : JSON.stringify(answer);
-    lines.push(`- ${inline(wait)}, by ${inline(by.user)} (${by.surface}): ${inline(text)}`);
+/** Attempts that failed, by step. */
+function failuresOf(records: readonly SessionRecord[]): Failures {
+  const failures = new Map<string, string[]>();
+  for (const record of records) {
+    if (record.kind !== "step.failed") continue;
+    const { step, attempt, failure } = record;
+    const line = `Attempt ${attempt} failed: ${failure.message} (${failure.code})`;
+    failures.set(step, [...(failures.get(step) ?? []), line]);
   }
-  if (answered.length > 0) lines.push("");
+  return failures;
+}
+
+function ending(view: SessionView, records: readonly SessionRecord[]): readonly string[] {
+  const { openWaits, answered, ended, facts } = view;
+  const lines: string[] = [];
+  if (Object.keys(facts).length > 0) {
+    lines.push("## Facts", "", ...fence("json", JSON.stringify(facts, null, 2)), "");
+  }
+  if (answered.length > 0) lines.push("## Answers", "", ...replayAnswers(view, records), "");
   for (const { question } of openWaits) {
     lines.push("## Waits for an answer", "", ...fence("text", question), "");
   }
@@ -164,24 +158,4 @@ function bounded(text: string): string {
   const shown = lines.join("\n");
   if (shown.length === text.length) return text;
   return `${shown}\n[… ${text.length - shown.length} characters more: Open output]`;
-}
-
-function fence(language: string, text: string): readonly string[] {
-  const marks = "`".repeat(Math.max(2, longestRun(text)) + 1);
-  return [marks + language, ...text.split("\n"), marks];
-}
-
-function inline(text: string): string {
-  const line = text.replaceAll(/\s+/g, " ").trim();
-  const marks = "`".repeat(longestRun(line) + 1);
-  const space = line.startsWith("`") || line.endsWith("`") || line === "" ? " " : "";
-  return marks + space + line + space + marks;
-}
-
-function count(tokens: number): string {
-  return tokens.toLocaleString("en");
-}
-
-function longestRun(text: string): number {
-  return Math.max(0, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
 }

@@ -2,13 +2,15 @@ import * as vscode from "vscode";
 import type { Log } from "../core/ports.ts";
 import type { Run } from "../core/sessions.ts";
 import type { KnownSessions } from "./knownSessions.ts";
-import { showFailure } from "./showError.ts";
+import { showError, showFailure } from "./showError.ts";
 
 /** The sessions that somebody set going in this window, followed until they end or park. */
 export class Runs {
   readonly #known: KnownSessions;
   readonly #log: Log;
   readonly #mine = new Set<string>();
+  /** An answer beside a run gives that same run again. */
+  readonly #followed = new WeakSet<Run["done"]>();
 
   constructor(known: KnownSessions, log: Log) {
     this.#known = known;
@@ -20,9 +22,17 @@ export class Runs {
     return this.#mine.has(session);
   }
 
+  /** Follows a run and shows what stops it; gives the session's id. */
+  start(run: Run): string {
+    this.follow(run).catch(async (error: unknown) => showError(error, this.#log));
+    return run.session;
+  }
+
   /** Resolves when it ended or parked, and was announced. Rejects with what stopped it. */
   async follow({ session, done }: Run): Promise<void> {
     this.#mine.add(session);
+    if (this.#followed.has(done)) return;
+    this.#followed.add(done);
     let status;
     try {
       status = await done;

@@ -1,13 +1,27 @@
 import * as vscode from "vscode";
 import type { CallView, TurnView } from "../core/replay.ts";
+import { stateInWords } from "./chooseSession.ts";
 import type { KnownSession, KnownSessions, Problem } from "./knownSessions.ts";
-import { callInput, duration } from "./replayText.ts";
+import { callInput, duration } from "./callWords.ts";
+import { isCheckpoint } from "./replayText.ts";
 import { shortened } from "./runs.ts";
 
 type Node =
   | { readonly kind: "session"; readonly session: string; readonly known: KnownSession }
-  | { readonly kind: "turn"; readonly session: string; readonly turn: TurnView }
-  | { readonly kind: "call"; readonly session: string; readonly call: CallView }
+  | {
+      readonly kind: "turn";
+      readonly session: string;
+      readonly turn: TurnView;
+      readonly known: KnownSession;
+    }
+  | {
+      readonly kind: "call";
+      readonly session: string;
+      /** Where a command that the person chooses here begins. */
+      readonly step: string;
+      readonly call: CallView;
+      readonly known: KnownSession;
+    }
   | { readonly kind: "problem"; readonly problem: Problem };
 
 const stateIcons: Readonly<Record<KnownSession["state"], readonly [string, string?]>> = {
@@ -17,6 +31,7 @@ const stateIcons: Readonly<Record<KnownSession["state"], readonly [string, strin
   completed: ["pass", "testing.iconPassed"],
   failed: ["error", "testing.iconFailed"],
   cancelled: ["circle-slash"],
+  readOnly: ["archive"],
 };
 
 const callIcons: Readonly<Record<string, string>> = {
@@ -45,14 +60,14 @@ export class SessionsTree implements vscode.TreeDataProvider<Node> {
         ),
       ];
     }
-    if (parent.kind === "session") {
-      const { turns } = await this.#known.view(parent.session);
-      return turns.map((turn) => ({ kind: "turn", session: parent.session, turn }));
-    }
+    if (parent.kind === "problem" || parent.kind === "call") return [];
+    const { session, known } = parent;
     if (parent.kind === "turn") {
-      return parent.turn.calls.map((call) => ({ kind: "call", session: parent.session, call }));
+      const { calls } = parent.turn;
+      return calls.map((call) => ({ kind: "call", session, step: call.step, call, known }));
     }
-    return [];
+    const { turns } = await this.#known.view(session);
+    return turns.map((turn) => ({ kind: "turn", session, turn, known }));
   }
 
   getTreeItem(node: Node): vscode.TreeItem {
@@ -60,35 +75,43 @@ export class SessionsTree implements vscode.TreeDataProvider<Node> {
       case "session":
         return sessionItem(node.known);
       case "turn":
-        return turnItem(node.session, node.turn);
+        return turnItem(node.known, node.turn);
       case "call":
-        return callItem(node.session, node.call);
+        return callItem(node.known, node.call);
       case "problem":
         return problemItem(node.problem);
     }
   }
 }
 
-function sessionItem({ session, goal, state, startedAt, records }: KnownSession): vscode.TreeItem {
+function sessionItem(known: KnownSession): vscode.TreeItem {
+  const { session, goal, state, startedAt, records } = known;
+  const words = stateInWords(known);
   const item = new vscode.TreeItem(shortened(goal, 24), vscode.TreeItemCollapsibleState.Collapsed);
   const [icon, color] = stateIcons[state];
   item.id = session;
-  item.description = state;
-  item.tooltip = `${goal}\n\n${state}, ${records} records\nStarted ${new Date(startedAt).toLocaleString()}\n${session}`;
+  item.description = words;
+  item.tooltip = `${goal}\n\n${words}, ${records} records\nStarted ${new Date(startedAt).toLocaleString()}\n${session}`;
   item.iconPath = themeIcon(icon, color);
   item.contextValue = `session.${state}`;
   return item;
 }
 
-function turnItem(session: string, { turn, calls }: TurnView): vscode.TreeItem {
-  const item = new vscode.TreeItem(`Turn ${turn}`, vscode.TreeItemCollapsibleState.Collapsed);
+function turnItem(
+  { session, goal }: KnownSession,
+  { turn, prompt, calls }: TurnView,
+): vscode.TreeItem {
+  const label = turn === 0 ? "Steps" : `Turn ${turn}`;
+  const item = new vscode.TreeItem(label, vscode.TreeItemCollapsibleState.Collapsed);
+  const number = `${calls.length} ${calls.length === 1 ? "call" : "calls"}`;
   item.id = `${session}/${turn}`;
-  item.description = `${calls.length} ${calls.length === 1 ? "call" : "calls"}`;
+  item.description =
+    prompt === "" || prompt === goal ? number : `${number} · ${shortened(prompt, 40)}`;
   item.iconPath = themeIcon("layers");
   return item;
 }
 
-function callItem(session: string, call: CallView): vscode.TreeItem {
+function callItem({ session, state }: KnownSession, call: CallView): vscode.TreeItem {
   const model = call.kind === "model";
   const item = new vscode.TreeItem(model ? "Model" : call.name);
   const what = shortened(model ? (call.output ?? "") : callInput(call).text);
@@ -96,6 +119,7 @@ function callItem(session: string, call: CallView): vscode.TreeItem {
   item.id = `${session}/${call.step}`;
   item.description = what === "" ? took : `${what} · ${took}`;
   item.tooltip = `${call.step}, ${took}`;
+  if (isCheckpoint(call) && state !== "readOnly") item.contextValue = "checkpoint";
   const icon = model ? "sparkle" : (callIcons[call.name] ?? "tools");
   item.iconPath = themeIcon(icon, call.ok ? undefined : "testing.iconFailed");
   item.command = {

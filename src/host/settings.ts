@@ -2,11 +2,13 @@ import * as vscode from "vscode";
 import * as z from "zod";
 import { CairnError } from "../core/errors.ts";
 import { namedProfile } from "../core/profile.ts";
-import { strategy, type Profile } from "../core/records.ts";
+import { budgets, cacheMode, price, strategy, type Profile } from "../core/records.ts";
+import type { RetentionPolicy } from "../core/retention.ts";
 
 const settings = z.object({
   "model.url": z.url({ protocol: /^https?$/ }),
   "model.name": z.string().trim(),
+  "model.contextTokens": z.nullable(z.int().positive()),
   "sandbox.backend": z.enum(["auto", "docker", "embedded"]),
   "sandbox.image": z.string().trim().min(1),
   "sandbox.dockerSocket": z.string().trim(),
@@ -14,8 +16,18 @@ const settings = z.object({
   "skills.source": z.string().trim(),
   checkpointStrategy: strategy,
   granularCheckpoints: z.boolean(),
+  cache: cacheMode,
+  budgets: z.strictObject({
+    ...budgets.omit({ wallTimeMs: true }).shape,
+    wallTimeMinutes: z.nullable(z.number().positive()),
+  }),
+  prices: z.record(z.string(), z.strictObject(price.shape)),
+  "retention.days": z.number().nonnegative(),
+  "retention.megabytes": z.number().nonnegative(),
 });
 export type Settings = z.infer<typeof settings>;
+
+const dayMs = 24 * 60 * 60_000;
 
 /** The settings for a folder, or for the window. Throws `usage.invalid` with the setting's name. */
 export function readSettings(folder: vscode.Uri | null): Settings {
@@ -27,15 +39,31 @@ export function readSettings(folder: vscode.Uri | null): Settings {
   const [issue] = parsed.error.issues;
   throw new CairnError(
     "usage.invalid",
-    `The setting cairn.${String(issue?.path[0])} does not fit: ${issue?.message}. Change it in the settings.`,
+    `The setting cairn.${issue?.path.join(".")} does not fit: ${issue?.message}. Change it in the settings.`,
     { cause: parsed.error },
   );
 }
 
 /** What an agent of a new session may do. Throws `profile.invalid`. */
 export function profileOf(read: Settings): Profile {
+  const { wallTimeMinutes, ...limits } = read.budgets;
+  const wallTimeMs = wallTimeMinutes === null ? null : Math.ceil(wallTimeMinutes * 60_000);
   return {
     ...namedProfile(read.profile),
     strategy: read.granularCheckpoints ? read.checkpointStrategy : "turn",
+    cache: read.cache,
+    budgets: { ...limits, wallTimeMs },
+    prices: read.prices,
+    contextTokens: read["model.contextTokens"],
+  };
+}
+
+/** Which sessions may be deleted; null when all are kept. */
+export function retentionOf(read: Settings): RetentionPolicy | null {
+  const { "retention.days": days, "retention.megabytes": megabytes } = read;
+  if (days === 0 && megabytes === 0) return null;
+  return {
+    maxAgeMs: days === 0 ? null : days * dayMs,
+    maxBytes: megabytes === 0 ? null : megabytes * 1_000_000,
   };
 }

@@ -25,14 +25,14 @@ export class ModelSource {
 
   model(spec: SessionSpec["model"]): Model {
     if (!spec.demo) {
-      const { url, name } = spec;
-      return new OpenAiModel({ url, name, apiKey: async () => this.#apiKey(url) });
+      const { url } = spec;
+      return new OpenAiModel({ url, apiKey: async () => this.#apiKey(url) });
     }
     return {
       reply: async (request, signal) => {
         this.#demo ??= startDemoServer();
         const { url, key } = await this.#demo;
-        const model = new OpenAiModel({ url, name: spec.name, apiKey: async () => key });
+        const model = new OpenAiModel({ url, apiKey: async () => key });
         return model.reply(request, signal);
       },
     };

@@ -10,8 +10,6 @@ import { ReplyAssembly } from "./replyAssembly.ts";
 export interface OpenAiModelOptions {
   /** Base of the API, `https://host/v1`. */
   readonly url: string;
-  /** The model's name as the provider knows it. */
-  readonly name: string;
   /** Asked before every request, so that a new key counts at once. Null when none is set. */
   readonly apiKey: () => Promise<string | null>;
   /** How long to wait for the next byte. 60 seconds when left out. */
@@ -44,7 +42,8 @@ export class OpenAiModel implements Model {
   async reply(request: ModelRequest, signal: AbortSignal): Promise<ModelReply> {
     try {
       signal.throwIfAborted();
-      const { url, name } = this.#options;
+      const { url } = this.#options;
+      const { model: name } = request;
       const endpoint = { url, name, key: await this.#key() };
       const stall = new AbortController();
       const either = AbortSignal.any([signal, stall.signal]);

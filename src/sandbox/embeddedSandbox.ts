@@ -1,5 +1,5 @@
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { ExecOptions, ExecResult, Log, SandboxHost } from "../core/ports.ts";
 import type { SandboxInfo } from "../core/records.ts";
@@ -23,12 +23,15 @@ export interface EmbeddedSandboxOptions {
 const workspace = "/workspace";
 const digest = "just-bash@3.4.2";
 const memoryMb = 512;
+/** A thread costs tens of megabytes; what it knows is kept here, and a new one starts in a blink. */
+const idleMs = 3000;
 
 /** A simulated shell in a thread of its own, for machines without a container engine. */
 export class EmbeddedSandbox implements SandboxHost {
   readonly #options: EmbeddedSandboxOptions;
   readonly #inTurn = oneAtATime();
   #worker: Worker | null = null;
+  #idle: NodeJS.Timeout | undefined;
   #started = false;
   #cwd = workspace;
   #env: Readonly<Record<string, string>> = {};
@@ -50,10 +53,10 @@ export class EmbeddedSandbox implements SandboxHost {
   async start(): Promise<void> {
     if (this.#started) return;
     this.#started = true;
-    const { tree, state, log } = this.#options;
-    for (const directory of [tree, join(state, "logs"), join(state, "runtime")]) {
-      await mkdir(directory, { recursive: true });
-    }
+    const { tree, log } = this.#options;
+    await rm(this.#volatile, { recursive: true, force: true });
+    for (const { host } of [{ host: tree }, ...this.#mounts])
+      await mkdir(host, { recursive: true });
     log(`started (embedded ${digest}, workspace ${tree})`);
   }
 
@@ -62,9 +65,15 @@ export class EmbeddedSandbox implements SandboxHost {
       await this.start();
       const { state, log } = this.#options;
       const logs = { host: join(state, "logs"), inside: "/agent/logs" };
-      return runCommand(command, { logs, log }, async (output) =>
-        this.#run(command, options, output),
-      );
+      clearTimeout(this.#idle);
+      try {
+        return await runCommand(command, { logs, log }, async (output) =>
+          this.#run(command, options, output),
+        );
+      } finally {
+        this.#idle = setTimeout(() => void this.#inTurn(async () => this.#endWorker()), idleMs);
+        this.#idle.unref();
+      }
     });
   }
 
@@ -79,7 +88,9 @@ export class EmbeddedSandbox implements SandboxHost {
     this.#options.log("stopping");
     this.#cwd = workspace;
     this.#env = {};
+    clearTimeout(this.#idle);
     await this.#endWorker();
+    await rm(this.#volatile, { recursive: true, force: true });
   }
 
   async #run(command: string, options: ExecOptions, output: CommandOutput): Promise<Ending> {
@@ -119,7 +130,7 @@ export class EmbeddedSandbox implements SandboxHost {
   }
 
   #newWorker(): Worker {
-    const { tree, state, worker } = this.#options;
+    const { tree, worker } = this.#options;
     return new Worker(worker, {
       // Nothing of the host: no environment, no arguments, no output of its own.
       env: {},
@@ -128,12 +139,23 @@ export class EmbeddedSandbox implements SandboxHost {
       stdout: true,
       stderr: true,
       resourceLimits: { maxOldGenerationSizeMb: memoryMb },
-      workerData: [
-        { host: tree, inside: workspace },
-        { host: join(state, "logs"), inside: "/agent/logs" },
-        { host: join(state, "runtime"), inside: "/agent/runtime" },
-      ],
+      workerData: [{ host: tree, inside: workspace }, ...this.#mounts],
     });
+  }
+
+  get #mounts(): readonly { readonly host: string; readonly inside: string }[] {
+    const { state } = this.#options;
+    return [
+      { host: this.#volatile, inside: "/tmp" },
+      { host: join(state, "logs"), inside: "/agent/logs" },
+      { host: join(state, "runtime"), inside: "/agent/runtime" },
+    ];
+  }
+
+  /** `/tmp`: lives as long as the shell, and is this process's own like the tree. */
+  get #volatile(): string {
+    const { tree, state } = this.#options;
+    return join(state, "tmp", basename(tree));
   }
 
   async #endWorker(): Promise<void> {

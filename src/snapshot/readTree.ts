@@ -1,8 +1,9 @@
 import type { BigIntStats } from "node:fs";
 import { posix } from "node:path";
 import { CairnError } from "../core/errors.ts";
-import type { DurableDriver } from "../core/ports.ts";
+
 import type { TreeInfo } from "../core/records.ts";
+import type { Blobs } from "./blobs.ts";
 import { errorCode } from "./errorCode.ts";
 import type { HeldDirectory } from "./heldDirectory.ts";
 import type { TreeEntry } from "./manifest.ts";
@@ -36,7 +37,7 @@ export interface TreeReading {
  */
 export async function readTree(
   root: HeldDirectory,
-  blobs: Pick<DurableDriver, "putBlobs">,
+  blobs: Pick<Blobs, "putBlobs">,
   rules: ReadRules,
   known: StatIndex,
 ): Promise<TreeReading> {
@@ -58,14 +59,14 @@ class TreeReader implements TreeReading {
   readonly entries: TreeEntry[] = [];
   readonly leftOut: { path: string; reason: string }[] = [];
   readonly index = new StatIndex();
-  readonly #blobs: Pick<DurableDriver, "putBlobs">;
+  readonly #blobs: Pick<Blobs, "putBlobs">;
   readonly #rules: ReadRules;
   readonly #known: StatIndex;
   readonly #pace = pacer();
   #pending: Pending[] = [];
   #pendingBytes = 0;
 
-  constructor(blobs: Pick<DurableDriver, "putBlobs">, rules: ReadRules, known: StatIndex) {
+  constructor(blobs: Pick<Blobs, "putBlobs">, rules: ReadRules, known: StatIndex) {
     this.#blobs = blobs;
     this.#rules = rules;
     this.#known = known;

@@ -1,7 +1,8 @@
 import { mkdirSync, realpathSync } from "node:fs";
 import { CairnError } from "../core/errors.ts";
-import type { DurableDriver, WorkspaceTrees } from "../core/ports.ts";
+import type { WorkspaceTrees } from "../core/ports.ts";
 import type { FileChange, TreeInfo } from "../core/records.ts";
+import type { Blobs } from "./blobs.ts";
 import { errorCode } from "./errorCode.ts";
 import { isKeptBack } from "./guardedPath.ts";
 import { HeldDirectory, type Owner } from "./heldDirectory.ts";
@@ -18,8 +19,6 @@ import { restoreTree } from "./restoreTree.ts";
 import { StatIndex } from "./statIndex.ts";
 import { changesBetween, showChange, type TreeChange } from "./treeChange.ts";
 import { UserFolder } from "./userFolder.ts";
-
-type Blobs = Pick<DurableDriver, "putBlobs" | "getBlob">;
 
 export interface SnapshotOptions {
   /** The user's folder. */

@@ -1,14 +1,23 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { activation } from "./activation.ts";
+import { memory } from "./memory.ts";
 import type { Measure, Metric } from "./metric.ts";
 import { recordCommit } from "./recordCommit.ts";
 import { sizes } from "./sizes.ts";
+import { stepPeers } from "./stepPeers.ts";
 import { submitToWire } from "./submitToWire.ts";
+import { tenThousand } from "./tenThousand.ts";
 
 /** Which measure gives which figures. */
 const measures: readonly { readonly gives: readonly string[]; readonly measure: Measure }[] = [
   { gives: ["record.commit.ratio", "record.commit.flat"], measure: recordCommit },
+  {
+    gives: ["list.10k_ms", "open.10k_ms", "resume.10k_ms", "bytes.ratio", "loop.delay.p99_ms"],
+    measure: tenThousand,
+  },
+  { gives: ["step.ratio", "step.vs.dbos", "step.vs.langgraph"], measure: stepPeers },
+  { gives: ["memory.idle_mb", "memory.ten_mb"], measure: memory },
   { gives: ["submit.to.wire.p95_ms"], measure: submitToWire },
   { gives: ["activate.p95_ms"], measure: activation },
   { gives: ["vsix.bytes", "bundle.host.bytes", "bundle.webview.bytes"], measure: sizes },

@@ -12,7 +12,7 @@ const records = 2_000;
 export const recordCommit: Measure = async () => {
   const folder = mkdtempSync(join(process.cwd(), "out", "bench-"));
   const driver = new EmbeddedDriver({
-    worker: new URL("../../dist/storeWorker.js", import.meta.url),
+    worker: new URL("../../dist/storeWorker.cjs", import.meta.url),
     path: join(folder, "sessions.db"),
     key: new Uint8Array(32),
     owner: thisOwner(process.pid),

@@ -50,7 +50,7 @@ export const submitToWire: Measure = async () => {
         arrived = () => resolve(performance.now() - began);
       });
       const run = await engine.start({
-        goal: "say hello",
+        prompts: ["say hello"],
         profile: namedProfile("default"),
         model: { demo: false, url, name: "bench" },
         sandbox: "embedded",

@@ -1,24 +1,19 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import * as z from "zod";
-import { recordBody, type SessionRecord } from "../../src/core/records.ts";
+import { suggestedAnswer } from "../../src/core/answerText.ts";
+import type { SessionRecord } from "../../src/core/records.ts";
+import { viewOf } from "../../src/core/replay.ts";
+import type { SessionEntry } from "../../src/core/sessions.ts";
+import { Engine } from "../../src/engine.ts";
 
-const cli = new URL("../../dist/cli.js", import.meta.url).pathname;
+const dist = new URL("../../dist/", import.meta.url);
+const built = new URL("cli.js", dist).pathname;
 
-const sessionRecord = z.intersection(
-  recordBody,
-  z.object({ session: z.string(), seq: z.number() }),
-);
-
-export const entry = z.object({
-  session: z.string(),
-  status: z.string(),
-  held: z.boolean(),
-  waits: z.array(z.object({ wait: z.string(), kind: z.string(), suggested: z.string() })),
-});
-export type Entry = z.infer<typeof entry>;
+export interface Entry extends Pick<SessionEntry, "session" | "status" | "held" | "readOnly"> {
+  readonly waits: readonly { readonly wait: string; readonly suggested: string }[];
+}
 
 export interface Finished {
   readonly code: number | null;
@@ -30,17 +25,42 @@ export interface Finished {
 export interface RunOptions {
   /** SIGKILL as soon as this many lines were printed. */
   readonly killAfterLines?: number;
+  /** SIGKILL as soon as what was printed matches. */
+  readonly killWhen?: RegExp;
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-/** The built command line in a state directory of its own. */
+/** The command line in a state directory of its own. */
 export class Cairn {
   readonly place = mkdtempSync(join(tmpdir(), "cairn-cli-"));
   readonly home = join(this.place, "home");
+  readonly #program: string;
+  #folders = 0;
+
+  /** `program` is another one with the same commands, for flows of one's own. */
+  constructor(program: string = built) {
+    this.#program = program;
+  }
+
+  /** An empty workspace, or one with these files. */
+  folder(files: Readonly<Record<string, string>> = {}): string {
+    this.#folders += 1;
+    const path = join(this.place, `folder-${this.#folders}`);
+    mkdirSync(path);
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(path, name), text);
+    return path;
+  }
+
+  /** A file with this value as JSON; its path. */
+  json(name: string, value: object): string {
+    const path = join(this.place, name);
+    writeFileSync(path, JSON.stringify(value));
+    return path;
+  }
 
   /** Runs `cairn` to its end, or to its death. */
   async run(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-    const child = spawn(process.execPath, [cli, ...args], {
+    const child = spawn(process.execPath, [this.#program, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { PATH: process.env["PATH"], CAIRN_HOME: this.home, ...options.environment },
     });
@@ -50,9 +70,8 @@ export class Cairn {
     child.stdout.on("data", (chunk: Buffer) => {
       stdout += chunk.toString();
       const lines = stdout.split("\n").length - 1;
-      if (options.killAfterLines !== undefined && lines >= options.killAfterLines) {
-        child.kill("SIGKILL");
-      }
+      const enough = options.killAfterLines !== undefined && lines >= options.killAfterLines;
+      if (enough || options.killWhen?.test(stdout) === true) child.kill("SIGKILL");
     });
     return new Promise((resolve, reject) => {
       child.once("error", reject);
@@ -60,24 +79,49 @@ export class Cairn {
     });
   }
 
+  /** The workspace's sessions, newest first, as `cairn sessions` would list them. */
   async sessions(workspace: string): Promise<readonly Entry[]> {
-    const { stdout } = await this.run(["sessions", "--json", "--workspace", workspace]);
-    return jsonLines(stdout).map((line) => entry.parse(line));
+    return this.#look(workspace, async (engine) => {
+      const entries = await engine.list();
+      return Promise.all(
+        entries.map(async ({ session, status, held, readOnly }) => {
+          const { openWaits } = viewOf(await engine.records(session));
+          const waits = openWaits.map((open) => ({
+            wait: open.wait,
+            suggested: suggestedAnswer(open),
+          }));
+          return { session, status, held, readOnly, waits };
+        }),
+      );
+    });
   }
 
   async records(workspace: string, session: string): Promise<readonly SessionRecord[]> {
-    const { stdout } = await this.run(["show", session, "--json", "--workspace", workspace]);
-    return jsonLines(stdout).map((line) => sessionRecord.parse(line));
+    return this.#look(workspace, async (engine) => engine.records(session));
+  }
+
+  /** Looks from this process: a test looks often, and a process takes its time to start. */
+  async #look<Seen>(workspace: string, at: (engine: Engine) => Promise<Seen>): Promise<Seen> {
+    const engine = new Engine({
+      workspace,
+      dist,
+      shippedSkills: "",
+      version: "test",
+      image: "",
+      dockerSocket: null,
+      environment: { CAIRN_HOME: this.home },
+      apiKey: async () => null,
+      log: () => {},
+      onRecord: () => {},
+    });
+    try {
+      return await at(engine);
+    } finally {
+      await engine.close();
+    }
   }
 
   remove(): void {
     rmSync(this.place, { recursive: true, force: true });
   }
-}
-
-function jsonLines(text: string): readonly unknown[] {
-  return text
-    .split("\n")
-    .filter(Boolean)
-    .map((line): unknown => JSON.parse(line));
 }

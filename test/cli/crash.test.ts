@@ -39,9 +39,11 @@ async function next({ workspace, where }: Place): Promise<readonly string[] | nu
   assert.ok(session, "the session is there");
   if (session.status === "completed") return null;
   const [wait] = session.waits;
-  return wait === undefined
-    ? ["resume", session.session, ...where]
-    : ["answer", session.session, wait.wait, wait.suggested, ...where];
+  if (wait === undefined) return ["resume", session.session, ...where];
+  // Where the evidence of an effect in doubt is that nothing was written, it is done again.
+  const again = wait.wait.includes("/inDoubt/") && wait.suggested === "skip";
+  const answer = again ? "again" : wait.suggested;
+  return ["answer", session.session, wait.wait, answer, ...where];
 }
 
 async function recorded({ workspace }: Place): Promise<readonly SessionRecord[]> {
@@ -104,8 +106,16 @@ suite("killed at every record of the demo session in turn", { concurrency: 2 }, 
       const done = new Set(outcomes(atKill));
       const again = started(records.slice(atKill.length)).filter((step) => done.has(step));
       assert.deepEqual(again, [], "no finished command is started again");
-      assert.deepEqual(outcomes(records), outcomes(whole), "the same steps, once each, in order");
+      const [did, wanted] = [outcomes(records), outcomes(whole)].map((steps) => steps.toSorted());
+      // Calls of one answer run side by side, so which of them is recorded first is not fixed.
+      assert.deepEqual(did, wanted, "the same steps, once each");
       assert.equal(readFileSync(join(here.workspace, "total.sh"), "utf8"), fixed);
+      const doubts = records.filter(
+        (record) => record.kind === "wait.opened" && record.waitKind === "inDoubt",
+      );
+      const last = atKill.at(-1);
+      const inDoubt = last?.kind === "step.started" && last.effect === "external";
+      assert.equal(doubts.length, inDoubt ? 1 : 0, "an effect without a record is in doubt");
     });
   }
 });

@@ -45,22 +45,6 @@ async function ask(workspace: string, ...more: readonly string[]): Promise<Finis
   return cairn.run([...args, "--workspace", workspace, ...more], { environment: key });
 }
 
-test("wrong use says what to do and exits 2", async () => {
-  for (const [args, says] of [
-    [["dance"], /There is no command "dance"\. Commands: run, sessions/],
-    [["run"], /Say what to do with --goal/],
-    [["run", "--goal", "x"], /Name the model with --model/],
-    [["run", "--demo", "--sandbox", "moon"], /--sandbox/],
-    [["run", "--demo", "--nonsense"], /nonsense/],
-    [["answer", "one"], /Use: cairn answer ID WAIT VALUE/],
-  ] as const) {
-    const finished = await cairn.run(args);
-    assert.equal(finished.code, 2, args.join(" "));
-    assert.match(sentence(finished), says);
-    assert.match(sentence(finished), /\[usage\.invalid\]$/);
-  }
-});
-
 test("no folder: it says which, and makes nothing", async () => {
   const path = join(cairn.place, "nowhere");
   const finished = await ask(path);
@@ -135,7 +119,11 @@ test("an unknown session, wait or answer: each is named and nothing changes", as
   for (const [args, says] of [
     [["show", "nope"], /There is no session nope/],
     [["answer", id, "nope", "yes"], /There is no open wait nope\. Open: /],
-    [["answer", id, wait, " "], /empty/],
+    [["answer", id, wait, " "], /" " is no answer to .*Type some text\./],
+    [["abort", id, "nope"], /There is no open wait nope\. Open: /],
+    [["cancel", "nope"], /There is no session nope/],
+    [["replay", "nope"], /There is no session nope/],
+    [["delete", "nope"], /There is no session nope/],
     [["retry", id], /is waiting, and only a failed session can be retried/],
     [["apply", id], /waits for an answer/],
   ] as const) {

@@ -15,6 +15,7 @@ export interface ModelUnderTest {
 }
 
 const request: ModelRequest = {
+  model: "m",
   messages: [
     { role: "system", text: "Be brief." },
     { role: "user", text: "Fix the test." },

@@ -55,8 +55,16 @@ suite("applying changes", () => {
     machine.driver.beforeAppend = () => {};
     const reloaded = await machine.reload();
     assert.equal(await reloaded.resume(never), "waiting");
-    assert.equal(reloaded.view.openWaits[0]?.wait, "apply/1/inDoubt/1");
-    assert.equal(await reloaded.answer({ wait: "apply/1/inDoubt/1", ...yes }, never), "completed");
+    const [wait] = reloaded.view.openWaits;
+    assert.equal(wait?.wait, "apply/1/inDoubt/1");
+    assert.match(JSON.stringify(wait?.subject), /1 of 1 file in your folder are as the session/);
+    assert.equal(
+      await reloaded.answer(
+        { wait: "apply/1/inDoubt/1", digest: null, value: { choice: "happened" }, by },
+        never,
+      ),
+      "completed",
+    );
     assert.equal(machine.model.calls, 2);
   });
 
@@ -87,7 +95,7 @@ suite("a replay", () => {
     const machine = new Machine(listThenDone);
     await (await machine.start()).run(never);
     const before = await machine.driver.read("s");
-    const replayed = await machine.replay("s", "r");
+    const replayed = await machine.derive("s", "r");
     assert.equal(await replayed.run(never), "completed");
     assert.deepEqual(
       { calls: machine.model.calls, commands: machine.commands },
@@ -102,7 +110,7 @@ suite("a replay", () => {
     const session = await machine.start();
     await session.run(never);
     await session.answer({ wait: "turn/1/tool/q/answer", digest: null, value: "yes", by }, never);
-    const replayed = await machine.replay("s", "r");
+    const replayed = await machine.derive("s", "r");
     assert.equal(await replayed.run(never), "completed");
     assert.deepEqual(
       replayed.view.answered.map((given) => given.by.surface),
@@ -116,7 +124,7 @@ suite("a replay", () => {
       new CairnError("model.rejected", "no"),
     ]);
     await (await machine.start()).run(never);
-    const replayed = await machine.replay("s", "r");
+    const replayed = await machine.derive("s", "r");
     assert.equal(await replayed.run(never), "failed");
     assert.equal(replayed.view.ended?.failure?.code, "replay.miss");
     assert.equal(machine.model.calls, 2);

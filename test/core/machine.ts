@@ -1,6 +1,9 @@
 import { namedProfile } from "../../src/core/profile.ts";
+import { agentFlow } from "../../src/core/agent.ts";
+import { derive, plainReplay, type DerivationRequest } from "../../src/core/derivation.ts";
 import type { CairnError } from "../../src/core/errors.ts";
-import type { ModelReply, Profile, SessionSpec } from "../../src/core/records.ts";
+import type { FlowDefinition } from "../../src/core/flowDefinition.ts";
+import type { JsonValue, ModelReply, Profile, SessionSpec } from "../../src/core/records.ts";
 import { Session, type SessionParts } from "../../src/core/session.ts";
 import type { Tool } from "../../src/core/tool.ts";
 import { askQuestionTool } from "../../src/tools/askQuestion.ts";
@@ -46,6 +49,8 @@ export class Machine {
   readonly world = fakeWorld();
   readonly model: ScriptedModel;
   readonly extra: readonly Tool[];
+  flows: readonly FlowDefinition[] = [];
+  prompts: readonly string[] = ["list"];
   sandbox = new FakeSandbox();
   commands: string[] = [];
 
@@ -58,13 +63,23 @@ export class Machine {
     return Session.create(this.#parts(), id, this.spec(profile));
   }
 
+  /** A session of a flow of one's own. */
+  async startFlow(flow: FlowDefinition, input: JsonValue = null, id = "s"): Promise<Session> {
+    this.flows = [flow];
+    const { name, version } = flow;
+    return Session.create(this.#parts(), id, {
+      ...this.spec({}),
+      flow: { name, version, input },
+    });
+  }
+
   /** A new process: nothing in memory, a new sandbox. */
   async reload(id = "s"): Promise<Session> {
     this.driver.crash();
     return Session.open(this.#parts(), id);
   }
 
-  spec(profile: Partial<Profile>, replayOf: string | null = null): SessionSpec {
+  spec(profile: Partial<Profile>): SessionSpec {
     return {
       goal: "list",
       profile: { ...namedProfile("default"), ...profile },
@@ -72,14 +87,26 @@ export class Machine {
       sandbox: { backend: "embedded", image: null, digest: "d", limits: "" },
       skills: null,
       workspace: "/w",
-      replayOf,
+      replayOf: null,
+      flow: {
+        name: agentFlow.name,
+        version: agentFlow.version,
+        input: { prompts: [...this.prompts] },
+      },
       version: "0",
     };
   }
 
-  async replay(source: string, id: string): Promise<Session> {
-    const { spec } = (await Session.open(this.#parts(), source)).view;
-    return Session.create(this.#parts(), id, { ...spec, replayOf: source });
+  /** A session made from another one; nothing of it has run yet. */
+  async derive(
+    source: string,
+    id: string,
+    request: Partial<DerivationRequest> = {},
+  ): Promise<Session> {
+    const session = await Session.open(this.#parts(), source);
+    const derivation = derive(session.records, { ...plainReplay, ...request });
+    const { spec } = session.view;
+    return Session.create(this.#parts(), id, { ...spec, replayOf: source, derivation });
   }
 
   #parts(): SessionParts {
@@ -98,6 +125,7 @@ export class Machine {
       tools: [execTool(sandbox), askQuestionTool(), ...this.extra],
       trees: this.trees,
       sandbox,
+      flows: this.flows,
       onRecord: () => {},
     };
   }

@@ -58,8 +58,8 @@ test("a tool that the profile does not list is denied, one without a rule asks, 
 });
 
 test("a profile file needs a name, changes what it says and leaves the rest as in the default", () => {
-  const parsed = parseProfile('{"name": "mine", "maxTurns": 3}', "mine.json");
-  assert.deepEqual(parsed, { ...profiles["default"], name: "mine", maxTurns: 3 });
+  const parsed = parseProfile('{"name": "mine", "commandTimeoutMs": 3}', "mine.json");
+  assert.deepEqual(parsed, { ...profiles["default"], name: "mine", commandTimeoutMs: 3 });
   for (const [text, says] of [
     ["{", /mine\.json is not JSON/],
     ["{}", /mine\.json does not fit.*name/s],

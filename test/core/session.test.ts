@@ -23,7 +23,7 @@ suite("a session", () => {
       "step.completed workspace/base",
       "step.started turn/1/tool/a",
       "step.completed turn/1/tool/a",
-      "step.completed turn/2/model",
+      "step.completed turn/1/model#2",
       "session.ended",
     ]);
   });
@@ -61,7 +61,7 @@ suite("a session", () => {
     };
     await session.run(never);
     const reloaded = await machine.reload();
-    await reloaded.answer({ wait: "turn/2/tool/q/answer", digest: null, value: "yes", by }, never);
+    await reloaded.answer({ wait: "turn/1/tool/q/answer", digest: null, value: "yes", by }, never);
     assert.deepEqual([machine.trees.seeds, machine.trees.content], [1, "changed"]);
   });
 
@@ -172,7 +172,7 @@ suite("a session", () => {
     assert.equal(await failed.retry(never), "waiting");
     const [wait] = failed.view.openWaits;
     assert.equal(wait?.wait, "turn/1/tool/p/inDoubt/1");
-    const value = { approved: false, note: "" };
+    const value = { choice: "skip" };
     await failed.answer({ wait: wait.wait, digest: wait.digest, value, by }, never);
     assert.equal(failed.view.status, "completed");
     assert.equal(sent, 1);
@@ -187,7 +187,7 @@ suite("a session", () => {
     ]);
     await (await machine.start()).run(never);
     const reloaded = await machine.reload();
-    await reloaded.answer({ wait: "turn/2/tool/q/answer", digest: null, value: "yes", by }, never);
+    await reloaded.answer({ wait: "turn/1/tool/q/answer", digest: null, value: "yes", by }, never);
     const output = JSON.stringify(machine.model.requests.at(-1)?.messages.at(-1));
     assert.match(output, /resumed in a new shell/);
   });
@@ -201,7 +201,7 @@ suite("a session", () => {
     ]);
     const session = await machine.start();
     await session.run(never);
-    await session.answer({ wait: "turn/2/tool/q/answer", digest: null, value: "yes", by }, never);
+    await session.answer({ wait: "turn/1/tool/q/answer", digest: null, value: "yes", by }, never);
     assert.doesNotMatch(JSON.stringify(machine.model.requests.at(-1)), /new shell/);
     assert.equal(machine.sandbox.starts, 1);
   });
@@ -286,10 +286,10 @@ suite("a session", () => {
     machine.sandbox.onRun = async () => {
       machine.trees.content = "changed there";
     };
-    await there.answer({ wait: "turn/2/tool/q1/answer", digest: null, value: "yes", by }, never);
+    await there.answer({ wait: "turn/1/tool/q1/answer", digest: null, value: "yes", by }, never);
     machine.trees.content = "left behind";
     sandbox.onRun = async () => assert.equal(machine.trees.content, "changed there");
-    await here.answer({ wait: "turn/4/tool/q2/answer", digest: null, value: "yes", by }, never);
+    await here.answer({ wait: "turn/1/tool/q2/answer", digest: null, value: "yes", by }, never);
     assert.equal(here.view.status, "completed");
     assert.equal(sandbox.starts, 2);
     const resumed = here.records.filter((record) => record.kind === "session.resumed");
@@ -345,4 +345,17 @@ suite("a session", () => {
     assert.match(reloaded.view.ended?.failure?.message ?? "", /turn\/1\/model.*\(model\)/);
     assert.deepEqual(machine.commands, []);
   });
+});
+
+test("a question that nobody answered in time is denied, and an answer after that does not count", async () => {
+  const machine = new Machine([asks("q"), says("went on")]);
+  const session = await machine.start({ answerWithinMs: 1000 });
+  await session.run(never);
+  assert.equal(session.view.openWaits[0]?.deadlineMs, 1000);
+  await machine.world.sleep(1000, never);
+  const late = { wait: "turn/1/tool/q/answer", digest: null, value: "yes", by };
+  assert.equal(await session.answer(late, never), "completed");
+  const [answered] = session.view.answered;
+  assert.deepEqual([answered?.ended, answered?.by.surface], ["expired", "deadline"]);
+  assert.match(JSON.stringify(machine.model.requests[1]?.messages.at(-1)), /does not answer/);
 });

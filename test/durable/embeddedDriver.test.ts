@@ -27,15 +27,28 @@ function openStore(path: string, options: { key?: Uint8Array; owner?: string } =
   return new EmbeddedDriver({ worker, path, key, owner: thisOwner(process.pid), ...options });
 }
 
-driverContract("embedded", async () => openStore(newPath()));
-driverContract("memory", async () => new MemoryDriver());
+const embedded = {
+  open: async () => openStore(newPath()),
+  openTwo: async () => {
+    const path = newPath();
+    return [openStore(path), openStore(path, { owner: thisOwner(process.ppid) })] as const;
+  },
+};
+driverContract("embedded", embedded);
+driverContract("memory", {
+  open: async () => new MemoryDriver(),
+  openTwo: async () => {
+    const first = new MemoryDriver();
+    return [first, new MemoryDriver(first)] as const;
+  },
+});
 
 test("records and blobs are there after the store is closed and opened again", async () => {
   const path = newPath();
   const first = openStore(path);
   const lease = await first.create("one", startRecord());
   await first.append(lease, noteRecord(2));
-  const [digest = ""] = await first.putBlobs([new Uint8Array([1, 2, 3])]);
+  const [digest = ""] = await first.putBlobs("one", [new Uint8Array([1, 2, 3])]);
   await first.close();
 
   const second = openStore(path);
@@ -53,7 +66,14 @@ test("a store made with another key can be read but not continued", async () => 
 
   const mine = openStore(path);
   assert.equal((await mine.read("one")).length, 1);
+  assert.deepEqual(
+    (await mine.list()).map(({ session, readOnly }) => [session, readOnly]),
+    [["one", true]],
+  );
+  assert.match((await mine.problems())[0]?.reason ?? "", /not recorded with this machine's key/);
   await assert.rejects(mine.claim("one"), { code: "store.unverified" });
+  await assert.rejects(mine.create("two", startRecord()), { code: "store.unverified" });
+  assert.equal(await mine.recall("kept"), null);
   await mine.close();
 });
 
@@ -66,7 +86,7 @@ test("a changed record is named, the session is not continued, and others still 
   }
   await driver.close();
   const raw = new DatabaseSync(path);
-  raw.exec(`update record set body = replace(body, '"at":2', '"at":3') where id = ${2 ** 32 + 2}`);
+  raw.exec(`update record_1 set body = replace(body, '"at":2', '"at":3') where seq = 2`);
   raw.close();
 
   const again = openStore(path);
@@ -86,20 +106,70 @@ test("a lost record in the middle is named", async () => {
   for (let at = 2; at < 5; at += 1) await driver.append(lease, noteRecord(at));
   await driver.close();
   const raw = new DatabaseSync(path);
-  raw.exec(`delete from record where id = ${2 ** 32 + 2}`);
+  raw.exec("delete from record_1 where seq = 2");
   raw.close();
   const again = openStore(path);
   await assert.rejects(again.read("one"), /Record 2 of session one is damaged: it is missing/);
   await again.close();
 });
 
+test("a lost record at the end is named, and the session is not continued without it", async () => {
+  const path = newPath();
+  const driver = openStore(path);
+  const lease = await driver.create("one", startRecord());
+  for (let at = 2; at < 5; at += 1) await driver.append(lease, noteRecord(at));
+  await driver.close();
+  const raw = new DatabaseSync(path);
+  raw.exec("delete from record_1 where seq = 4");
+  raw.close();
+  const again = openStore(path);
+  const missing = /Record 4 of session one is damaged: it is missing/;
+  await assert.rejects(again.read("one"), missing);
+  await assert.rejects(again.claim("one"), missing);
+  assert.match((await again.problems())[0]?.reason ?? "", missing);
+  await again.close();
+});
+
+test("a changed record of a long session is named, wherever it lies", async () => {
+  const path = newPath();
+  const driver = openStore(path);
+  const lease = await driver.create("one", startRecord());
+  const records = Array.from({ length: 150 }, async (_, at) =>
+    driver.append(lease, noteRecord(1000 + at)),
+  );
+  await Promise.all(records);
+  await driver.close();
+  const raw = new DatabaseSync(path);
+  for (const seq of [140, 128, 70, 2]) {
+    raw.exec(`update record_1 set body = replace(body, '"at":1', '"at":2') where seq = ${seq}`);
+    const again = openStore(path);
+    await assert.rejects(again.read("one"), new RegExp(`Record ${seq} of session one is damaged`));
+    await again.close();
+  }
+  raw.close();
+});
+
+test("records that were changed before a long session went on are not made good by going on", async () => {
+  const path = newPath();
+  const driver = openStore(path);
+  const lease = await driver.create("one", startRecord());
+  await driver.append(lease, noteRecord(1000));
+  const raw = new DatabaseSync(path);
+  raw.exec(`update record_1 set body = replace(body, '"at":1', '"at":2') where seq = 2`);
+  raw.close();
+  for (let at = 3; at < 70; at += 1) await driver.append(lease, noteRecord(at));
+  await assert.rejects(driver.read("one"), /Record 2 of session one is damaged/);
+  await driver.close();
+});
+
 test("a changed blob is noticed when it is read", async () => {
   const path = newPath();
   const driver = openStore(path);
-  const [digest = ""] = await driver.putBlobs([new Uint8Array([1, 2, 3])]);
+  await driver.create("one", startRecord());
+  const [digest = ""] = await driver.putBlobs("one", [new Uint8Array([1, 2, 3])]);
   await driver.close();
   const raw = new DatabaseSync(path);
-  raw.exec("update blob set bytes = x'010204'");
+  raw.exec("update content_1 set bytes = x'010204'");
   raw.close();
   const again = openStore(path);
   await assert.rejects(again.getBlob(digest), { code: "store.corrupt" });

@@ -88,7 +88,7 @@ suite("the demo session", () => {
   test("its turns and calls are in the tree of sessions", async () => {
     const rows = page.locator(".pane", { hasText: "Sessions" }).locator(".monaco-list-row");
     await rows.filter({ hasText: "The test in this folder" }).click();
-    await rows.filter({ hasText: "Turn 3" }).click();
+    await rows.filter({ hasText: "Turn 1" }).click();
     await rows.filter({ hasText: "bash test.sh" }).waitFor();
     await screenshot(page, "tree");
   });

@@ -3,10 +3,14 @@ import { execFileSync } from "node:child_process";
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Browser, FrameLocator, Locator, Page } from "playwright-core";
 import * as z from "zod";
 import { recordBody, type SessionRecord } from "../../src/core/records.ts";
+import { EmbeddedDriver } from "../../src/durable/embeddedDriver.ts";
+import { thisOwner } from "../../src/durable/owner.ts";
+import { placeStore, storeKey } from "../../src/durable/storePlace.ts";
 import { mustRun } from "../harness/command.ts";
 import { root } from "../harness/root.ts";
 import { launchBrowser, webviewFrame } from "../vscode/browser.ts";
@@ -106,13 +110,30 @@ export class Editor {
     return mustRun(process.execPath, all, { env });
   }
 
-  /** Records of the one session of a folder, as the command line reads them. */
+  /** Ids of the sessions of a folder, newest first. */
+  async sessions(folder: string): Promise<readonly string[]> {
+    return lines(await this.commandLine(folder, "sessions")).map(
+      (line) => listed.parse(line).session,
+    );
+  }
+
+  /** Records of the newest session of a folder, as the command line reads them. */
   async records(folder: string): Promise<readonly SessionRecord[]> {
-    const [only] = lines(await this.commandLine(folder, "sessions"));
-    const { session } = listed.parse(only);
-    return lines(await this.commandLine(folder, "show", session)).map((line) =>
+    const [newest = ""] = await this.sessions(folder);
+    return lines(await this.commandLine(folder, "show", newest)).map((line) =>
       storedRecord.parse(line),
     );
+  }
+
+  /** The store of a folder, opened as this editor opens it; to be closed before the editor does. */
+  driver(folder: string): EmbeddedDriver {
+    const home = join(this.place, "home");
+    return new EmbeddedDriver({
+      path: placeStore(folder, home).path,
+      key: storeKey(home),
+      owner: thisOwner(process.pid),
+      worker: pathToFileURL(join(root, "dist", "storeWorker.cjs")),
+    });
   }
 }
 
@@ -128,6 +149,25 @@ export function card(page: Page, text: string): Locator {
 /** A message in the corner of the window. */
 export function message(page: Page, text: string | RegExp): Locator {
   return page.locator(".notification-list-item").filter({ hasText: text });
+}
+
+/** A row of the tree of sessions. */
+export function row(page: Page, text: string | RegExp): Locator {
+  const pane = page.locator(".pane", { hasText: "Sessions" });
+  return pane.locator(".monaco-list-row").filter({ hasText: text });
+}
+
+/** A choice in the list that a command shows. */
+export function choice(page: Page, text: string | RegExp): Locator {
+  return page.locator(".quick-input-list .monaco-list-row").filter({ hasText: text });
+}
+
+/** Chooses the one session of a list that has this id; a list that just appeared takes a click for another row. */
+export async function chooseById(page: Page, session: string): Promise<void> {
+  await choice(page, session).waitFor();
+  await page.locator(".quick-input-widget:visible input.input").fill(session);
+  await choice(page, /./).nth(1).waitFor({ state: "detached" });
+  await page.keyboard.press("Enter");
 }
 
 /** Long enough for a card to take an answer. */

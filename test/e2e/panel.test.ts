@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, beforeEach, suite, test } from "node:test";
 import type { Browser, Locator, Page } from "playwright-core";
-import type { WaitSubject } from "../../src/core/records.ts";
+import type { WaitKind, WaitSubject } from "../../src/core/records.ts";
 import { fromPanel, type PanelWait, type ToPanel } from "../../src/protocol.ts";
 import { root } from "../harness/root.ts";
 import { launchBrowser } from "../vscode/browser.ts";
@@ -52,22 +52,53 @@ const inDoubt: WaitSubject = {
   what: "write a.txt",
   startedAt: 0,
   operation: "op",
+  sent: ["a.txt"],
+  observed: "1 of 1 file is there.",
+  seen: "happened",
+};
+const budget: WaitSubject = {
+  kind: "budget",
+  budget: "tokens",
+  limit: 1000,
+  used: 1204,
+  add: 1000,
+  next: "another request to the model",
+};
+const form: WaitSubject = {
+  kind: "form",
+  about: { files: 3 },
+  schema: { type: "object", properties: { name: { type: "string" } } },
 };
 
-function wait(name: string, subject: WaitSubject, digest = `digest of ${name}`): PanelWait {
+const usualKinds: Readonly<Record<WaitSubject["kind"], WaitKind>> = {
+  tool: "approval",
+  apply: "approval",
+  question: "text",
+  inDoubt: "inDoubt",
+  budget: "budget",
+  form: "schema",
+};
+
+function wait(
+  name: string,
+  subject: WaitSubject,
+  change: Partial<PanelWait["record"]> = {},
+): PanelWait {
   return {
     goal: "Mend the test",
-    status: "waiting",
+    amounts: null,
+    leftMs: null,
     record: {
       kind: "wait.opened",
       session: "s1",
       seq: 7,
       at: 0,
       wait: name,
-      waitKind: subject.kind === "question" ? "question" : "approval",
+      waitKind: usualKinds[subject.kind],
       question: `About ${name}?`,
       subject,
-      digest,
+      digest: `digest of ${name}`,
+      ...change,
     },
   };
 }
@@ -180,13 +211,112 @@ suite("the approvals panel", () => {
     assert.deepEqual(await answers(), ["B", "neither"]);
   });
 
-  test("an act in doubt has no chord and no default", async () => {
-    await show(wait("one", inDoubt));
+  test("an act in doubt shows its evidence and takes one of four answers, none by the chord", async () => {
+    const other = (name: string): PanelWait => wait(name, inDoubt, { session: name });
+    await show(other("a"), other("b"), other("c"));
+    const first = page.getByRole("article").first();
+    await first.getByText("It looks as if it happened.").waitFor();
+    await first.getByText("1 of 1 file is there.").waitFor();
+    await first.getByText("What was sent").click();
+    assert.equal(await first.getByLabel("What was sent").textContent(), '[\n  "a.txt"\n]');
     await armed();
     await page.keyboard.press("Control+Enter");
     assert.deepEqual(await answers(), []);
-    await button("Do Not Repeat").click();
-    assert.deepEqual(await answers(), [{ approved: false, note: "" }]);
+    for (const [place, name] of ["Run Again", "Skip", "Stop"].entries()) {
+      await page.getByRole("article").nth(place).getByRole("button", { name, exact: true }).click();
+    }
+    assert.deepEqual(await answers(), [
+      { choice: "runAgain" },
+      { choice: "skip" },
+      { choice: "stop" },
+    ]);
+  });
+
+  test("what happened is told with the result that was typed, or with the one that was read off", async () => {
+    await show(wait("one", inDoubt), wait("two", { ...inDoubt, result: { ok: true } }));
+    const [typed, read] = [page.getByRole("article").first(), page.getByRole("article").nth(1)];
+    await armed();
+    await button("It Happened").first().click();
+    assert.equal(await typed.getByRole("alert").textContent(), "Type the answer as JSON.");
+    await typed.getByRole("textbox").fill("{ no");
+    await button("It Happened").first().click();
+    assert.match((await typed.getByRole("alert").textContent()) ?? "", /^This is not JSON: /);
+    await typed.getByRole("textbox").fill('{ "ok": false }');
+    await button("It Happened").first().click();
+    await read.getByText("Result that was read off").waitFor();
+    await button("It Happened").nth(1).click();
+    assert.deepEqual(await answers(), [
+      { choice: "happened", result: { ok: false } },
+      { choice: "happened" },
+    ]);
+  });
+
+  test("a budget says what was used of what, and the chord adds and goes on", async () => {
+    const amounts = { used: "1,204 tokens", limit: "1,000 tokens", add: "1,000 tokens" };
+    await show({ ...wait("one", budget), amounts }, { ...wait("two", budget), amounts });
+    const card = page.getByRole("article").first();
+    assert.equal(
+      (await card.locator("dt, dd").allTextContents()).join(" "),
+      "Used 1,204 tokens Limit 1,000 tokens A yes adds 1,000 tokens Next another request to the model",
+    );
+    await armed();
+    await page.keyboard.press("Control+Enter");
+    await button("Stop Here").nth(1).click();
+    assert.deepEqual(await answers(), [
+      { approved: true, note: "" },
+      { approved: false, note: "" },
+    ]);
+  });
+
+  test("a gate opens, and a yes-or-no has no usual answer", async () => {
+    const plain: WaitSubject = { kind: "form", about: null, schema: null };
+    await show(
+      wait("one", plain, { waitKind: "gate" }),
+      wait("two", plain, { waitKind: "boolean" }),
+      wait("three", plain, { waitKind: "boolean" }),
+    );
+    await armed();
+    await page.keyboard.press("Control+Enter");
+    const second = page.getByRole("article").nth(1);
+    await second.focus();
+    await page.keyboard.press("Control+Enter");
+    await second.getByRole("button", { name: "No" }).click();
+    await page.getByRole("article").nth(2).getByRole("button", { name: "Yes" }).click();
+    assert.deepEqual(await answers(), [true, false, true]);
+  });
+
+  test("an answer by a schema is sent as it was typed, once it is JSON", async () => {
+    await show(wait("one", form));
+    await page.getByText("Schema of the answer").click();
+    assert.match((await page.getByLabel("Schema of the answer").textContent()) ?? "", /"object"/);
+    await armed();
+    await page.getByRole("textbox").fill("{ name: 'x' }");
+    await page.keyboard.press("Control+Enter");
+    assert.match((await page.getByRole("alert").textContent()) ?? "", /^This is not JSON: /);
+    await page.getByRole("textbox").fill('{ "name": 1 }');
+    await page.keyboard.press("Control+Enter");
+    assert.deepEqual(await answers(), [{ name: 1 }]);
+  });
+
+  test("a question is taken back without an answer, and an approval cannot be", async () => {
+    await show(wait("one", question), wait("two", command("ls")));
+    await armed();
+    assert.equal(await button("Take back the question").count(), 1);
+    await button("Take back the question").click();
+    const sent: unknown[] = await page.evaluate("window.sent");
+    const abort = { kind: "abort", session: "s1", wait: "one", digest: "digest of one" };
+    assert.deepEqual(sent.at(-1), abort);
+  });
+
+  test("a wait that will end says how long it stays, and that it is over", async () => {
+    await show({ ...wait("one", question), leftMs: 62_000 });
+    await page.getByText("Ends without an answer in 1 min 2 s.").waitFor();
+    await page.clock.runFor(61_000);
+    await page.getByText("Ends without an answer in 1 s.").waitFor();
+    await page.clock.runFor(2000);
+    await page.getByText("Its time is over.").waitFor();
+    await show({ ...wait("one", question), leftMs: 3 * 3_600_000 });
+    await page.getByText("Ends without an answer in 3 h 0 min.").waitFor();
   });
 
   test("what cannot be seen is shown as its code", async () => {
@@ -254,7 +384,7 @@ suite("the approvals panel", () => {
 
   test("a wait that changed is a new card", async () => {
     await show(wait("one", command("ls")));
-    await show(wait("one", command("rm -rf ."), "another digest"));
+    await show(wait("one", command("rm -rf ."), { digest: "another digest" }));
     assert.equal(await page.getByLabel("What will run").textContent(), "rm -rf .");
   });
 
@@ -266,6 +396,11 @@ suite("the approvals panel", () => {
       wait("three", apply),
       wait("four", inDoubt),
       wait("five", { ...question, choices: [] }),
+      wait("six", { ...inDoubt, result: { ok: true } }, { session: "s2" }),
+      { ...wait("seven", budget), amounts: { used: "1", limit: "2", add: "3" }, leftMs: 5000 },
+      wait("eight", form),
+      wait("nine", form, { waitKind: "gate", seq: 9 }),
+      wait("ten", form, { waitKind: "boolean", seq: 10 }),
     );
     await page.evaluate(axe);
     await armed();

@@ -88,7 +88,7 @@ suite("what goes wrong is one sentence with a way out", () => {
       await setKey(message(page, "There is no API key."), "wrong");
       await startSession(page);
       await setKey(message(page, /\(model\.unauthorized\)/), model.key);
-      await palette(page, "Cairn: Resume");
+      await palette(page, "Cairn: Retry");
       await page.locator(".quick-input-list .monaco-list-row", { hasText: "failed" }).click();
       await card(page, "Run exec?").waitFor();
       await screenshot(page, "command");

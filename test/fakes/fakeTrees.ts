@@ -32,7 +32,7 @@ export class FakeTrees implements WorkspaceTrees {
   }
 
   async plan(base: string, tree: string): Promise<readonly FileChange[]> {
-    return this.diff(base, tree);
+    return this.user === this.#read(tree) ? [] : this.diff(base, tree);
   }
 
   async apply(_base: string, tree: string): Promise<void> {

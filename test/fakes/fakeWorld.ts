@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { World } from "../../src/core/ports.ts";
 
 /** Time that stands still unless slept, ids that count, real hashes. */
@@ -8,7 +8,7 @@ export function fakeWorld(): World {
   return {
     now: () => now,
     newId: () => `id${(ids += 1)}`,
-    digest: (text) => createHash("sha256").update(text).digest("hex"),
+    digest: (text) => hash("sha256", text),
     sleep: async (ms, signal) => {
       signal.throwIfAborted();
       now += ms;

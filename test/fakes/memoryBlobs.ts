@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import type { DurableDriver } from "../../src/core/ports.ts";
+import type { Blobs } from "../../src/snapshot/blobs.ts";
 
 /** Blobs by digest, kept in memory. */
-export class MemoryBlobs implements Pick<DurableDriver, "putBlobs" | "getBlob"> {
+export class MemoryBlobs implements Blobs {
   readonly stored = new Map<string, Uint8Array>();
   puts = 0;
 

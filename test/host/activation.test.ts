@@ -4,12 +4,19 @@ import { join } from "node:path";
 import { test } from "node:test";
 import * as vscode from "vscode";
 import * as z from "zod";
-import { readSettings } from "../../src/host/settings.ts";
+import { namedProfile } from "../../src/core/profile.ts";
+import { profileOf, readSettings, retentionOf } from "../../src/host/settings.ts";
 import { cairn, workspaceFolder } from "./cairn.ts";
 
 const manifest = z.object({
   contributes: z.object({
     commands: z.array(z.object({ command: z.string(), category: z.string() })),
+    configuration: z.object({
+      properties: z.record(z.string(), z.object({ scope: z.string() })),
+    }),
+  }),
+  capabilities: z.object({
+    untrustedWorkspaces: z.object({ restrictedConfigurations: z.array(z.string()) }),
   }),
 });
 
@@ -31,6 +38,7 @@ test("what nobody has set is the default", () => {
   assert.deepEqual(readSettings(workspaceFolder().uri), {
     "model.url": "https://api.openai.com/v1",
     "model.name": "",
+    "model.contextTokens": null,
     "sandbox.backend": "auto",
     "sandbox.image": "cairn-sandbox",
     "sandbox.dockerSocket": "",
@@ -38,7 +46,81 @@ test("what nobody has set is the default", () => {
     "skills.source": "",
     checkpointStrategy: "calls",
     granularCheckpoints: true,
+    cache: "session",
+    budgets: {
+      tokens: null,
+      money: null,
+      modelCalls: 50,
+      commands: null,
+      wallTimeMinutes: null,
+      sameFailure: 5,
+    },
+    prices: {},
+    "retention.days": 0,
+    "retention.megabytes": 0,
   });
+});
+
+test("the profile of a new session is the named one as long as no setting says otherwise", () => {
+  assert.deepEqual(profileOf(readSettings(null)), namedProfile("default"));
+});
+
+test("budgets, prices, the window and the cache go from the settings into a new session", async () => {
+  const configuration = vscode.workspace.getConfiguration("cairn");
+  const price = { input: 1, cachedInput: 0.5, output: 4 };
+  const set: Readonly<Record<string, unknown>> = {
+    budgets: { tokens: 5000, wallTimeMinutes: 1.5, sameFailure: null },
+    prices: { mine: price },
+    "model.contextTokens": 32_000,
+    cache: "off",
+  };
+  const all = async (value: (name: string) => unknown): Promise<void> => {
+    for (const name of Object.keys(set)) {
+      await configuration.update(name, value(name), vscode.ConfigurationTarget.Global);
+    }
+  };
+  await all((name) => set[name]);
+  try {
+    const profile = profileOf(readSettings(null));
+    assert.deepEqual(profile.budgets, {
+      tokens: 5000,
+      money: null,
+      modelCalls: 50,
+      commands: null,
+      wallTimeMs: 90_000,
+      sameFailure: null,
+    });
+    assert.deepEqual(profile.prices, { mine: price });
+    assert.equal(profile.contextTokens, 32_000);
+    assert.equal(profile.cache, "off");
+  } finally {
+    await all(() => undefined);
+  }
+});
+
+test("what is kept is kept for ever unless an age or a size is set", () => {
+  const read = readSettings(null);
+  assert.equal(retentionOf(read), null);
+  assert.deepEqual(retentionOf({ ...read, "retention.days": 30 }), {
+    maxAgeMs: 30 * 86_400_000,
+    maxBytes: null,
+  });
+  assert.deepEqual(retentionOf({ ...read, "retention.megabytes": 500 }), {
+    maxAgeMs: null,
+    maxBytes: 500_000_000,
+  });
+});
+
+test("a folder that is not trusted sets nothing, and none loosens budgets, prices or retention", async () => {
+  const { capabilities, contributes } = manifest.parse((await cairn()).packageJSON);
+  const settings = contributes.configuration.properties;
+  assert.deepEqual(
+    capabilities.untrustedWorkspaces.restrictedConfigurations.toSorted(),
+    Object.keys(settings).toSorted(),
+  );
+  for (const name of ["budgets", "prices", "retention.days", "retention.megabytes"]) {
+    assert.equal(settings[`cairn.${name}`]?.scope, "machine", name);
+  }
 });
 
 test("a setting that does not fit is named", async () => {
@@ -51,6 +133,19 @@ test("a setting that does not fit is named", async () => {
     });
   } finally {
     await configuration.update("model.url", undefined, vscode.ConfigurationTarget.Global);
+  }
+});
+
+test("a part of a setting that does not fit is named, too", async () => {
+  const configuration = vscode.workspace.getConfiguration("cairn");
+  await configuration.update("budgets", { tokens: -1 }, vscode.ConfigurationTarget.Global);
+  try {
+    assert.throws(() => readSettings(null), {
+      code: "usage.invalid",
+      message: /^The setting cairn\.budgets\.tokens does not fit: /,
+    });
+  } finally {
+    await configuration.update("budgets", undefined, vscode.ConfigurationTarget.Global);
   }
 });
 

@@ -52,9 +52,31 @@ suite("the demo session, started from the palette", () => {
       .flatMap((text, line) => (text.startsWith("### ") ? [{ text, titles: titles(line) }] : []));
     const [firstModel, firstCommand] = headings;
     assert.match(firstModel?.text ?? "", /^### Model `demo` · /);
-    assert.deepEqual(firstModel?.titles, ["Open output"]);
+    const derive = ["Explain", "Replay from here", "Fork from here"];
+    assert.deepEqual(firstModel?.titles, ["Open output", ...derive]);
     assert.match(firstCommand?.text ?? "", /^### `exec` · /);
-    assert.deepEqual(firstCommand?.titles, ["Open output", "Files at this step", "Diff to now"]);
+    const files = ["Files at this step", "Diff to now"];
+    assert.deepEqual(firstCommand?.titles, ["Open output", ...files, ...derive]);
+  });
+
+  test("the heading of a call says on hover why it ran, as a text that is not trusted", async () => {
+    const line = replay
+      .getText()
+      .split("\n")
+      .findIndex((text) => text.startsWith("### "));
+    const [hover] = await vscode.commands.executeCommand<vscode.Hover[]>(
+      "vscode.executeHoverProvider",
+      replay.uri,
+      new vscode.Position(line, 0),
+    );
+    const [content] = hover?.contents ?? [];
+    assert(content instanceof vscode.MarkdownString);
+    assert.match(
+      content.value,
+      /It ran\\: there was no record to serve\\\.\n\nKey `[0-9a-f]{64}`\n/,
+    );
+    assert.notEqual(content.isTrusted, true);
+    assert.notEqual(content.supportHtml, true);
   });
 
   test("an answer on the command line shows in the open replay by itself", async () => {

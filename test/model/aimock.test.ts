@@ -29,8 +29,8 @@ suite("a model server that others wrote is understood", () => {
 
   async function ask(messages: ModelRequest["messages"]): Promise<ModelReply> {
     const url = `${server.url}/v1`;
-    const model = new OpenAiModel({ url, name: "gpt-4o", apiKey: async () => "any" });
-    return model.reply({ messages, tools }, AbortSignal.timeout(5000));
+    const model = new OpenAiModel({ url, apiKey: async () => "any" });
+    return model.reply({ model: "gpt-4o", messages, tools }, AbortSignal.timeout(5000));
   }
 
   test("text, with tokens", async () => {

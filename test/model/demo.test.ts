@@ -52,8 +52,11 @@ async function play(life: Life): Promise<Told> {
   for (let turn = 1; turn <= 12; turn += 1) {
     const server = await startDemoServer();
     const { url, key } = server;
-    const model = new OpenAiModel({ url, name: "demo", apiKey: async () => key });
-    const reply = await model.reply({ messages, tools: [] }, AbortSignal.timeout(5000));
+    const model = new OpenAiModel({ url, apiKey: async () => key });
+    const reply = await model.reply(
+      { model: "demo", messages, tools: [] },
+      AbortSignal.timeout(5000),
+    );
     await server.close();
     assert.notEqual(reply.text, "");
     messages.push({ role: "assistant", text: reply.text, toolCalls: reply.toolCalls });

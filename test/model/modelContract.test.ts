@@ -8,8 +8,8 @@ modelContract("OpenAiModel over the demo server", async () => {
   const server = await startDemoServer();
   const { url, key } = server;
   return {
-    model: new OpenAiModel({ url, name: "demo", apiKey: async () => key }),
-    failing: new OpenAiModel({ url, name: "demo", apiKey: async () => "another" }),
+    model: new OpenAiModel({ url, apiKey: async () => key }),
+    failing: new OpenAiModel({ url, apiKey: async () => "another" }),
     requests: () => server.requests(),
     close: async () => server.close(),
   };

@@ -12,7 +12,11 @@ import { hostileServer, type HostileServer, type Seen } from "./hostileServer.ts
 import { chunk, done, event, fragment } from "./wire.ts";
 
 const key = "sk-secret-0123456789";
-const request: ModelRequest = { messages: [{ role: "user", text: "Hello" }], tools: [] };
+const request: ModelRequest = {
+  model: "model-1",
+  messages: [{ role: "user", text: "Hello" }],
+  tools: [],
+};
 const answer = chunk({ content: "Good day." }, "stop") + done;
 
 interface Asked {
@@ -37,7 +41,7 @@ async function ask(
 ): Promise<Asked> {
   const server: HostileServer = await hostileServer((response) => respond(response, server));
   const { request: asked = request, stallMs = 5000, apiKey = async () => key } = settings;
-  const model = new OpenAiModel({ url: server.url, name: "model-1", apiKey, stallMs });
+  const model = new OpenAiModel({ url: server.url, apiKey, stallMs });
   try {
     const reply = await model.reply(asked, AbortSignal.timeout(10_000));
     return { reply, error: null, seen: server.seen };
@@ -75,6 +79,7 @@ function beginAnswer(response: ServerResponse): void {
 suite("a request", () => {
   test("holds the conversation, the tools and the key, and nothing of this machine", async () => {
     const conversation: ModelRequest = {
+      model: "model-1",
       messages: [
         { role: "system", text: "Be brief." },
         { role: "user", text: "List." },
@@ -177,7 +182,7 @@ suite("a request", () => {
     const server = await hostileServer((response) => response.end(answer));
     try {
       const apiKey = async (): Promise<string | null> => keys.shift() ?? null;
-      const model = new OpenAiModel({ url: `${server.url}/`, name: "m", apiKey });
+      const model = new OpenAiModel({ url: `${server.url}/`, apiKey });
       await model.reply(request, AbortSignal.timeout(5000));
       await model.reply(request, AbortSignal.timeout(5000));
       const sent = server.seen.map(({ headers, path }) => `${headers.authorization} ${path}`);
@@ -192,7 +197,7 @@ suite("a request", () => {
 
   test("goes to a web address only, and never to one with a password in it", () => {
     for (const url of ["", "example", "file:///etc/passwd", "https://me:pass@127.0.0.1/v1"]) {
-      assert.throws(() => new OpenAiModel({ url, name: "m", apiKey: async () => key }), {
+      assert.throws(() => new OpenAiModel({ url, apiKey: async () => key }), {
         code: "usage.invalid",
       });
     }
@@ -292,7 +297,6 @@ suite("a broken connection", () => {
     await server.close();
     const model = new OpenAiModel({
       url: `${server.url}?token=hidden`,
-      name: "m",
       apiKey: async () => key,
     });
     await assert.rejects(model.reply(request, AbortSignal.timeout(5000)), {
@@ -358,7 +362,7 @@ suite("a broken connection", () => {
       response.writeHead(200).write(chunk({ content: "Good" }), () => controller.abort());
     });
     try {
-      const model = new OpenAiModel({ url: server.url, name: "m", apiKey: async () => key });
+      const model = new OpenAiModel({ url: server.url, apiKey: async () => key });
       const cancelled = { code: "cancelled", retryable: false };
       await assert.rejects(model.reply(request, controller.signal), cancelled);
       await closed;
@@ -393,6 +397,7 @@ suite("an answer that is none", () => {
       },
       {
         request: {
+          model: "model-1",
           messages: [
             { role: "user", text: "Go" },
             { role: "assistant", text: "", toolCalls: [{ id: "a", tool: "exec", args: "{}" }] },
@@ -412,7 +417,7 @@ test("the client library is loaded with the first request, not before", async ()
     import { registerHooks } from "node:module";
     const loaded = [];
     registerHooks({ resolve: (name, context, next) => (loaded.push(name), next(name, context)) });
-    const model = new OpenAiModel({ url: "http://127.0.0.1:1", name: "m", apiKey: async () => "k" });
+    const model = new OpenAiModel({ url: "http://127.0.0.1:1", apiKey: async () => "k" });
     const before = loaded.includes("openai");
     await model.reply({ messages: [], tools: [] }, AbortSignal.timeout(5000)).catch(() => {});
     process.stdout.write(JSON.stringify([before, loaded.includes("openai")]));`;

@@ -62,8 +62,16 @@ suite("the embedded sandbox sees nothing but the session's own files", () => {
       "logs",
       "runtime",
       "secret",
+      "tmp",
       "workspace",
     ]);
+  });
+
+  test("a shell whose thread was ended goes on where it was: directory, variables, /tmp", async () => {
+    await output("cd /tmp; echo kept > file; export KEPT=yes");
+    await run(place.sandbox, "while true; do :; done", 300);
+    assert.equal(await output("pwd; cat file; echo $KEPT"), "/tmp\nkept\nyes\n");
+    await output("cd /workspace");
   });
 
   test("there is no network", async () => {

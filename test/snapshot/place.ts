@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
-import type { DurableDriver } from "../../src/core/ports.ts";
+import type { Blobs } from "../../src/snapshot/blobs.ts";
 import { SnapshotTrees } from "../../src/snapshot/snapshotTrees.ts";
 import { MemoryBlobs } from "../fakes/memoryBlobs.ts";
 
@@ -27,10 +27,7 @@ export class Place {
   }
 
   /** Another process over the same directories and blobs: it remembers nothing. */
-  open(
-    blobs: Pick<DurableDriver, "putBlobs" | "getBlob">,
-    maxFileBytes = 20 * 1024 * 1024,
-  ): SnapshotTrees {
+  open(blobs: Blobs, maxFileBytes = 20 * 1024 * 1024): SnapshotTrees {
     const { workspace, tree } = this;
     return new SnapshotTrees({ workspace, tree, blobs, owner: null, maxFileBytes });
   }

@@ -36,10 +36,10 @@ export async function launchBrowser(): Promise<Browser> {
 /** Runs a command from the command palette, by its whole title: `Cairn: Show Log`. */
 export async function palette(page: Page, title: string): Promise<void> {
   const box = page.locator(".quick-input-widget:visible input.input");
+  // The best match is not always the first: "Delete Old Sessions" is before "Delete Session".
   const row = page
     .locator(".quick-input-list .monaco-list-row")
-    .first()
-    .filter({ hasText: title.replace(/^.*: /u, "") });
+    .filter({ has: page.locator(".label-name").getByText(title, { exact: true }) });
   const deadline = Date.now() + 60_000;
   for (;;) {
     await page.keyboard.press("F1");
@@ -52,6 +52,9 @@ export async function palette(page: Page, title: string): Promise<void> {
       if (Date.now() > deadline) throw error;
       await page.keyboard.press("Escape");
     }
+  }
+  while (!/\bfocused\b/.test((await row.getAttribute("class")) ?? "")) {
+    await page.keyboard.press("ArrowDown");
   }
   await page.keyboard.press("Enter");
 }

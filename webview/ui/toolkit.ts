@@ -44,6 +44,16 @@ export function button(
   return { element, setEnabled: (enabled) => element.toggleAttribute("disabled", !enabled) };
 }
 
+/** A command that reads as a part of the text. */
+export function link(label: string, onClick: () => void): Control {
+  const element = document.createElement("button");
+  element.type = "button";
+  element.className = "link";
+  element.textContent = visibleText(label);
+  element.addEventListener("click", onClick);
+  return { element, setEnabled: (enabled) => element.toggleAttribute("disabled", !enabled) };
+}
+
 export function textArea(label: string, rows: number): TextControl {
   const element = document.createElement("vscode-text-area");
   element.textContent = label;

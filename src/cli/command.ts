@@ -1,0 +1,27 @@
+import type { Identity } from "../core/records.ts";
+import type { Sessions } from "../core/sessions.ts";
+import type { Arguments } from "./arguments.ts";
+import { drive } from "./drive.ts";
+import { keep } from "./keep.ts";
+import { look } from "./look.ts";
+import { queue } from "./queue.ts";
+import { usageError } from "./usageError.ts";
+import { isOf } from "./verbs.ts";
+import { worker } from "./worker.ts";
+import type { ScaleOut } from "../scaleOut.ts";
+
+/** What a command line asks for, understood whole. Opens the workspace's sessions if it needs them; resolves with the exit code. */
+export type Command = (open: () => Sessions, scaleOut: ScaleOut | null) => Promise<number>;
+
+/** Throws `usage.invalid` and the like before a store is opened or made. */
+export function commandOf(parsed: Arguments, by: Identity): Command {
+  const { verb } = parsed;
+  if (isOf(verb, "look")) return async (open) => look(open(), { ...parsed, verb });
+  if (isOf(verb, "keep")) return keep({ ...parsed, verb }, by);
+  if (parsed.values.queue) return queue(parsed, by);
+  if (isOf(verb, "drive")) return drive({ ...parsed, verb }, by);
+  return async (open, scaleOut) => {
+    if (scaleOut === null) throw usageError("cairn worker needs --postgres URL.");
+    return worker(open(), scaleOut);
+  };
+}

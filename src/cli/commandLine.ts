@@ -1,0 +1,129 @@
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { userInfo } from "node:os";
+import { resolve } from "node:path";
+import { CairnError } from "../core/errors.ts";
+import type { FlowDefinition } from "../core/flowDefinition.ts";
+import type { Log } from "../core/ports.ts";
+import { Engine } from "../engine.ts";
+import { openScaleOut, type ScaleOut } from "../scaleOut.ts";
+import { parseArguments, type Arguments, type Values } from "./arguments.ts";
+import { commandOf } from "./command.ts";
+import { exitCodes } from "./exitCodes.ts";
+import { helpText } from "./helpText.ts";
+import { plain } from "./plain.ts";
+import { printRecord } from "./printRecord.ts";
+
+export interface CommandLineParts {
+  /** Where the built worker files lie. */
+  readonly dist: URL;
+  /** Flows of one's own, beside the agent: what `--flow` names. */
+  readonly flows: readonly FlowDefinition[];
+}
+
+/** Runs one command line and resolves with the exit code. Never throws: what went wrong is one sentence on standard error. */
+export async function commandLine(
+  argv: readonly string[],
+  parts: CommandLineParts,
+): Promise<number> {
+  try {
+    const parsed = parseArguments(argv);
+    if (parsed !== "help") return await inWorkspace(parsed, parts);
+    process.stdout.write(helpText());
+    return exitCodes.done;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    const known = CairnError.is(error);
+    const sentence = known ? `${message} [${error.code}]` : `Cairn hit a bug: ${message}`;
+    process.stderr.write(plain(`${sentence}\n`));
+    return known && isWrongUse(error) ? exitCodes.usage : exitCodes.failed;
+  }
+}
+
+async function inWorkspace(parsed: Arguments, parts: CommandLineParts): Promise<number> {
+  const perform = commandOf(parsed, { user: userInfo().username, surface: "cli" });
+  const log = logOf(parsed.values);
+  const { postgres: url, concurrency } = parsed.values;
+  const { env: environment } = process;
+  const scaleOut =
+    url === undefined ? null : await openScaleOut({ url, environment, log, concurrency });
+  const opened: Engine[] = [];
+  try {
+    return await perform(() => {
+      const sessions = openSessions(parsed.values, parts, scaleOut);
+      opened.push(sessions);
+      return sessions;
+    }, scaleOut);
+  } finally {
+    await scaleOut?.close();
+    await Promise.all(opened.map(async (sessions) => sessions.close()));
+  }
+}
+
+function logOf({ json }: Values): Log {
+  return (line) => {
+    if (!json) process.stderr.write(plain(`      · ${line}\n`));
+  };
+}
+
+function openSessions(
+  values: Values,
+  { dist, flows }: CommandLineParts,
+  scaleOut: ScaleOut | null,
+): Engine {
+  const sessions = new Engine({
+    workspace: folder(values.workspace),
+    dist,
+    shippedSkills: new URL("../skills", dist).pathname,
+    version: version(dist),
+    image: values.image,
+    dockerSocket: null,
+    environment: process.env,
+    apiKey: async () => apiKey(values["api-key-file"]),
+    log: logOf(values),
+    onRecord: (record) => {
+      process.stdout.write(values.json ? `${JSON.stringify(record)}\n` : printRecord(record));
+    },
+    flows,
+    watchesDeadlines: false,
+    ...(scaleOut === null ? {} : { driver: scaleOut.driver }),
+  });
+  if (sessions.notice !== null) process.stderr.write(`${sessions.notice}\n`);
+  return sessions;
+}
+
+/** The command asks for something that is not there: the sentence lists what is, and nothing was changed. */
+function isWrongUse({ code }: CairnError): boolean {
+  return wrongUse.has(code);
+}
+
+const wrongUse: ReadonlySet<string> = new Set([
+  "usage.invalid",
+  "profile.invalid",
+  "flow.unknown",
+  "selector.unknown",
+  "selector.ambiguous",
+  "override.invalid",
+]);
+
+function apiKey(file: string | undefined): string | null {
+  if (file === undefined) return process.env["OPENAI_API_KEY"] ?? null;
+  try {
+    return readFileSync(file, "utf8").trim();
+  } catch (error) {
+    throw new CairnError("model.noKey", `The key file ${file} cannot be read.`, { cause: error });
+  }
+}
+
+function folder(path: string): string {
+  const absolute = resolve(path);
+  if (existsSync(absolute) && statSync(absolute).isDirectory()) return absolute;
+  throw new CairnError(
+    "workspace.none",
+    `There is no folder ${absolute}. Name one with --workspace.`,
+  );
+}
+
+function version(dist: URL): string {
+  const text = readFileSync(new URL("../package.json", dist), "utf8");
+  return /"version":\s*"([^"]+)"/.exec(text)?.[1] ?? "unknown";
+}

@@ -1,0 +1,65 @@
+import { suggestedAnswer } from "../core/answerText.ts";
+import { viewOf } from "../core/replay.ts";
+import type { Sessions } from "../core/sessions.ts";
+import type { Arguments } from "./arguments.ts";
+import { exitCodes } from "./exitCodes.ts";
+import { plain } from "./plain.ts";
+import { printEntry } from "./printEntry.ts";
+import { printExplanation } from "./printExplanation.ts";
+import { printRecord } from "./printRecord.ts";
+import { totals } from "./totals.ts";
+import type { VerbOf } from "./verbs.ts";
+
+/** Commands that only look. Resolves with the exit code. */
+export async function look(
+  sessions: Sessions,
+  { verb, rest, values }: Arguments & { readonly verb: VerbOf<"look"> },
+): Promise<number> {
+  const [session = "", step = ""] = rest;
+  switch (verb) {
+    case "sessions":
+      await listSessions(sessions, values.json);
+      break;
+    case "show":
+      await show(sessions, session, values.json);
+      break;
+    case "explain": {
+      const explanation = await sessions.explain(session, step);
+      process.stdout.write(
+        values.json ? `${JSON.stringify(explanation)}\n` : printExplanation(explanation),
+      );
+      break;
+    }
+  }
+  return exitCodes.done;
+}
+
+async function listSessions(sessions: Sessions, json: boolean): Promise<void> {
+  for (const entry of await sessions.list()) {
+    if (!json) {
+      process.stdout.write(printEntry(entry));
+      continue;
+    }
+    const waits =
+      entry.status === "waiting"
+        ? viewOf(await sessions.records(entry.session)).openWaits.map((open) => ({
+            wait: open.wait,
+            kind: open.waitKind,
+            suggested: suggestedAnswer(open),
+          }))
+        : [];
+    process.stdout.write(`${JSON.stringify({ ...entry, waits })}\n`);
+  }
+  for (const { session, reason } of await sessions.problems()) {
+    process.stderr.write(plain(`${session}  unreadable: ${reason}\n`));
+  }
+}
+
+async function show(sessions: Sessions, session: string, json: boolean): Promise<void> {
+  const records = await sessions.records(session);
+  for (const record of records) {
+    process.stdout.write(json ? `${JSON.stringify(record)}\n` : printRecord(record));
+  }
+  const paid = totals(viewOf(records));
+  if (!json && paid !== "") process.stdout.write(plain(`${paid}\n`));
+}

@@ -1,0 +1,76 @@
+/** Every option once: for the parser, for the check of what belongs to which command, and for the help text. */
+export const options = {
+  workspace: { type: "string", value: "DIR", help: "folder to work on (default: this one)" },
+  postgres: {
+    type: "string",
+    value: "URL",
+    help: "keep sessions in a PostgreSQL database, for workers",
+  },
+  queue: { type: "boolean", help: "only record it, for a worker to go on with" },
+  concurrency: { type: "string", value: "N", help: "sessions that a worker drives at once" },
+  json: { type: "boolean", help: "one JSON record a line" },
+  help: { type: "boolean", help: "this text" },
+  goal: {
+    type: "string",
+    multiple: true,
+    value: "TEXT",
+    help: "what the agent should do; given again: the next turn",
+  },
+  demo: { type: "boolean", help: "the scripted demo session: no key, no network" },
+  flow: { type: "string", value: "NAME", help: "a flow of your own instead of the agent" },
+  input: { type: "string", value: "JSON", help: "what that flow is given" },
+  profile: { type: "string", value: "P", help: "default, careful, read-only, or a JSON file" },
+  "model-url": { type: "string", value: "URL", help: "OpenAI-compatible endpoint" },
+  model: { type: "string", value: "M", help: "the model's name" },
+  sandbox: { type: "string", value: "KIND", help: "auto, docker or embedded (default: auto)" },
+  skills: { type: "string", value: "SOURCE", help: "a folder, or git+URL#REF" },
+  strategy: { type: "string", value: "S", help: "checkpoints: calls or turn (default: calls)" },
+  "granular-checkpoints": { type: "boolean", help: "the older name of --strategy calls" },
+  "no-granular-checkpoints": { type: "boolean", help: "the older name of --strategy turn" },
+  cache: { type: "string", value: "C", help: "results used again: session, workspace or off" },
+  budget: {
+    type: "string",
+    multiple: true,
+    value: "NAME=LIMIT",
+    help: "stop and ask at: tokens, money (dollars), modelCalls, commands, wallTime (10m), sameFailure; or none",
+  },
+  deadline: {
+    type: "string",
+    value: "AGE",
+    help: "how long a question stays open, like 2h; then it is denied",
+  },
+  unattended: { type: "boolean", help: "questions become denials" },
+  "api-key-file": {
+    type: "string",
+    value: "FILE",
+    help: "file with the key (else OPENAI_API_KEY)",
+  },
+  image: { type: "string", value: "NAME", help: "image for docker (default: cairn-sandbox)" },
+  at: { type: "string", value: "SELECTOR", help: "run again from here: a step, a call or a name" },
+  override: {
+    type: "string",
+    multiple: true,
+    value: "SELECTOR.FIELD=VALUE",
+    help: "FIELD is input, output or model of a step, answer of a wait; VALUE is JSON or text",
+  },
+  skip: {
+    type: "string",
+    multiple: true,
+    value: "SELECTOR",
+    help: "keep what is recorded, whatever its inputs are",
+  },
+  "on-miss": {
+    type: "string",
+    value: "M",
+    help: "an effect that is not recorded: fail, error (tell the model) or run it",
+  },
+  out: { type: "string", value: "FILE", help: "file to write (default: standard output)" },
+  "older-than": { type: "string", value: "AGE", help: "delete what ended before: 30d, 12h" },
+  "max-size": {
+    type: "string",
+    value: "SIZE",
+    help: "delete the oldest until it fits: 500MB, 2GB",
+  },
+} as const;
+
+export type OptionName = keyof typeof options;

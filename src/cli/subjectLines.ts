@@ -1,0 +1,78 @@
+import type { FileChange, JsonValue, WaitSubject } from "../core/records.ts";
+import type { OpenWait } from "../core/replay.ts";
+import { amount } from "../core/spending.ts";
+
+type InDoubt = Extract<WaitSubject, { kind: "inDoubt" }>;
+
+/** What a wait is about: all that an answer would be bound to, and until when. */
+export function subjectLines({ subject, at, deadlineMs }: OpenWait): readonly string[] {
+  const until = deadlineMs === undefined ? [] : [`open until ${time(at + deadlineMs)}`];
+  return [...about(subject), ...until];
+}
+
+function about(subject: WaitSubject): readonly string[] {
+  switch (subject.kind) {
+    case "tool": {
+      const { what, where, reason } = subject;
+      return [
+        ...`$ ${what}`.split("\n"),
+        `in ${where}`,
+        ...(reason === "" ? [] : [`the model says: ${reason}`]),
+      ];
+    }
+    case "question":
+      return subject.choices.map((choice) => `- ${choice}`);
+    case "apply":
+      return subject.changes.flatMap(changeLines);
+    case "inDoubt":
+      return evidence(subject);
+    case "budget": {
+      const { budget, used, limit, add, next } = subject;
+      return [
+        `used ${amount(budget, used)} of ${amount(budget, limit)}; yes adds ${amount(budget, add)}`,
+        `next: ${next}`,
+      ];
+    }
+    case "form":
+      return [
+        ...(subject.about === null ? [] : json(subject.about)),
+        ...(subject.schema === null
+          ? []
+          : ["the answer fits this schema:", ...json(subject.schema)]),
+      ];
+  }
+}
+
+function changeLines({ path, change, diff, conflict, binary }: FileChange): readonly string[] {
+  if (conflict !== null) return [`left alone: ${path} (${conflict})`];
+  return [
+    `${change} ${path}${binary ? " (binary)" : ""}`,
+    ...(diff === null ? [] : diff.split("\n")),
+  ];
+}
+
+/** What was sent, when, and what can be seen of it: enough to decide without guessing. */
+function evidence({
+  what,
+  startedAt,
+  operation,
+  sent,
+  observed,
+  result,
+}: InDoubt): readonly string[] {
+  return [
+    `started ${time(startedAt)}: ${what}`,
+    `operation ${operation}`,
+    ...(sent === undefined ? [] : ["sent:", ...json(sent)]),
+    ...(observed ?? "Nothing can be seen of its outcome from here.").split("\n"),
+    ...(result === undefined ? [] : ["recorded if it happened:", ...json(result)]),
+  ];
+}
+
+function json(value: JsonValue): readonly string[] {
+  return JSON.stringify(value, null, 2).split("\n");
+}
+
+function time(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+}

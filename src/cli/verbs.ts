@@ -1,0 +1,149 @@
+import type { OptionName } from "./options.ts";
+
+/** `look` only reads, `keep` cares for what is stored, `drive` sets a session going, `work` drives what others queued. */
+export type VerbPart = "look" | "keep" | "drive" | "work";
+
+export interface VerbRules {
+  readonly does: VerbPart;
+  /** What it is given, in order; all of it is needed, but for a word in brackets. */
+  readonly args: readonly string[];
+  readonly options: readonly OptionName[];
+  readonly help: string;
+}
+
+/** Options that every command takes. */
+export const everywhere: readonly OptionName[] = ["workspace", "postgres", "json", "help"];
+
+/** What a command that goes on with a session may need. */
+const driving: readonly OptionName[] = ["api-key-file", "image"];
+
+/** Every command once: for the parser and for the help text. */
+export const verbs = {
+  run: {
+    does: "drive",
+    args: [],
+    options: [
+      "goal",
+      "demo",
+      "flow",
+      "input",
+      "profile",
+      "model-url",
+      "model",
+      "sandbox",
+      "skills",
+      "strategy",
+      "granular-checkpoints",
+      "no-granular-checkpoints",
+      "cache",
+      "budget",
+      "deadline",
+      "unattended",
+      "queue",
+      ...driving,
+    ],
+    help: "start a session and drive it until it ends or waits",
+  },
+  sessions: { does: "look", args: [], options: [], help: "list the workspace's sessions" },
+  show: { does: "look", args: ["ID"], options: [], help: "print a session's records" },
+  answer: {
+    does: "drive",
+    args: ["ID", "WAIT", "VALUE"],
+    options: ["queue", ...driving],
+    help: "answer what a session waits for, and go on",
+  },
+  abort: {
+    does: "drive",
+    args: ["ID", "WAIT"],
+    options: driving,
+    help: "take one question back; the session goes on without an answer",
+  },
+  resume: {
+    does: "drive",
+    args: ["ID"],
+    options: driving,
+    help: "go on with an interrupted session",
+  },
+  retry: {
+    does: "drive",
+    args: ["ID"],
+    options: driving,
+    help: "go on with a failed session from the failed step",
+  },
+  cancel: {
+    does: "keep",
+    args: ["ID"],
+    options: [],
+    help: "end a session for good; its records stay",
+  },
+  apply: {
+    does: "drive",
+    args: ["ID"],
+    options: driving,
+    help: "propose the session's changes to your folder",
+  },
+  replay: {
+    does: "drive",
+    args: ["ID"],
+    options: ["at", "override", "skip", "on-miss", ...driving],
+    help: "a new session from the records: effects are served, never repeated",
+  },
+  fork: {
+    does: "drive",
+    args: ["ID"],
+    options: ["at", "override", ...driving],
+    help: "a new session that goes its own way from a step on",
+  },
+  worker: {
+    does: "work",
+    args: [],
+    options: ["concurrency", ...driving],
+    help: "drive queued sessions, with any number of others (needs --postgres)",
+  },
+  explain: {
+    does: "look",
+    args: ["ID", "STEP"],
+    options: [],
+    help: "why a step ran or was served",
+  },
+  export: {
+    does: "keep",
+    args: ["ID"],
+    options: ["out"],
+    help: "write a session as one file, without what looks like a secret",
+  },
+  import: {
+    does: "keep",
+    args: ["FILE"],
+    options: [],
+    help: "store such a file as a session to be read",
+  },
+  verify: {
+    does: "keep",
+    args: ["[FILE]"],
+    options: [],
+    help: "check everything stored, or such a file",
+  },
+  delete: {
+    does: "keep",
+    args: ["ID"],
+    options: [],
+    help: "delete a session: no byte of it is left",
+  },
+  prune: {
+    does: "keep",
+    args: [],
+    options: ["older-than", "max-size"],
+    help: "delete old sessions that have ended",
+  },
+} as const satisfies Readonly<Record<string, VerbRules>>;
+
+export type Verb = keyof typeof verbs;
+
+export type VerbOf<Part extends VerbPart> = {
+  [Name in Verb]: (typeof verbs)[Name]["does"] extends Part ? Name : never;
+}[Verb];
+
+export function isOf<Part extends VerbPart>(verb: Verb, part: Part): verb is VerbOf<Part> {
+  return verbs[verb].does === part;
+}

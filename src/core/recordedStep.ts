@@ -1,0 +1,187 @@
+import * as z from "zod";
+import { CairnError } from "./errors.ts";
+import { backoffMs, failureOf, settle } from "./failure.ts";
+import type { FlowRun, Place, PlannedStep, Verdict } from "./flowRun.ts";
+import { doubtQuestion, doubtSubject, inDoubtAnswer } from "./inDoubt.ts";
+import { ask, Parked } from "./recordedWait.ts";
+import type { JsonValue, Lookup } from "./records.ts";
+import { isRetryable, type StepSpec, type Work } from "./step.ts";
+
+/** One step of a run: found on record, served, or done and recorded. */
+export class RecordedStep<Output extends JsonValue> {
+  readonly #run: FlowRun;
+  readonly #scope: Place;
+  readonly #step: PlannedStep;
+  readonly #spec: StepSpec<Output>;
+  #lookup: Lookup | null = null;
+
+  constructor(
+    place: { readonly run: FlowRun; readonly scope: Place },
+    step: PlannedStep,
+    spec: StepSpec<Output>,
+  ) {
+    this.#run = place.run;
+    this.#scope = place.scope;
+    this.#step = step;
+    this.#spec = spec;
+  }
+
+  /** Resolves with the output when it is on disk. Throws as `Flow.step`. */
+  async outcome(work: Work<Output>): Promise<Output> {
+    const { rehearsal, derivation } = this.#run;
+    const step = this.#step;
+    const verdict = await this.#run.decide(step, this.#scope);
+    if (step.checkpoint) rehearsal.reached(step.id);
+    if (verdict.kind === "found") return this.#spec.output.parse(verdict.output);
+    if (step.checkpoint && !this.#scope.redone) await rehearsal.begin(step.id);
+    if (verdict.kind === "serve") return this.#serve(verdict);
+    if (derivation !== null && step.checkpoint) this.#scope.tainted = true;
+    this.#lookup = verdict.lookup;
+    return step.effect === "none" ? this.#attempts("", work) : this.#effect(work);
+  }
+
+  async #serve(verdict: Extract<Verdict, { kind: "serve" }>): Promise<Output> {
+    const { via, durationMs, lookup } = verdict;
+    if (via !== "replay") this.#scope.tainted = true;
+    this.#lookup = lookup;
+    const parsed = this.#spec.output.safeParse(verdict.output);
+    if (!parsed.success) {
+      throw new CairnError(
+        "override.invalid",
+        `What was given for ${this.#step.id} is not an output of it: ${z.prettifyError(parsed.error)}`,
+        { cause: parsed.error },
+      );
+    }
+    await this.#complete({ output: parsed.data, durationMs, via });
+    return parsed.data;
+  }
+
+  /** The intent is on disk before the work starts. Found without an outcome, an external effect is asked about. */
+  async #effect(work: Work<Output>): Promise<Output> {
+    const step = this.#step;
+    const spec = this.#spec;
+    const { known, parts } = this.#run;
+    const starts = known.starts.get(step.id) ?? [];
+    const last = starts.at(-1);
+    if (last !== undefined && !this.#scope.redone) this.#run.sameKey(last, step);
+    const operation = parts.world.digest(`${parts.session}\n${step.id}\n${step.key}`);
+    if (last !== undefined && step.effect === "external") {
+      const settled = await this.#inDoubt(starts.length, operation);
+      if (settled !== null) return settled.output;
+    }
+    parts.signal.throwIfAborted();
+    const sent = spec.sent ?? spec.args;
+    await this.#run.append({
+      kind: "step.started",
+      ...head(step),
+      what: spec.what ?? step.name,
+      effect: step.effect === "external" ? "external" : "workspace",
+      operation,
+      ...(sent === undefined ? {} : { sent }),
+    });
+    return this.#attempts(operation, work);
+  }
+
+  /** Null when the operator says to run it again. */
+  async #inDoubt(times: number, operation: string): Promise<{ readonly output: Output } | null> {
+    const step = this.#step;
+    const spec = this.#spec;
+    const id = `${step.id}/inDoubt/${times}`;
+    const { known } = this.#run;
+    const start = known.starts.get(step.id)?.at(-1);
+    if (start === undefined) throw new Error(`${step.id} is in doubt without an intent`);
+    const what = spec.what ?? step.name;
+    const asked = known.opened.get(id);
+    const fresh = async () => {
+      const observed = (await spec.observe?.(operation)) ?? null;
+      return doubtSubject({ what, start, failed: known.failed.get(step.id), observed });
+    };
+    const subject = asked?.subject ?? (await fresh());
+    const answer = await ask(
+      { run: this.#run, scope: this.#scope, id },
+      {
+        kind: "inDoubt",
+        question: doubtQuestion(what),
+        subject,
+        answer: inDoubtAnswer,
+        changing: true,
+      },
+    );
+    const choice = answer.ended === null ? answer.value : ({ choice: "stop" } as const);
+    switch (choice.choice) {
+      case "runAgain":
+        return null;
+      case "stop":
+        throw new CairnError(
+          "flow.stopped",
+          `Stopped at ${step.id}, which may have happened: ${what}. Retry asks again.`,
+        );
+      case "skip": {
+        const output = spec.skipped;
+        if (output === undefined) {
+          throw new CairnError("flow.stopped", `${step.id} cannot be skipped. Retry asks again.`);
+        }
+        await this.#complete({ output, durationMs: 0, via: "override" });
+        return { output };
+      }
+      case "happened": {
+        const seen = subject.kind === "inDoubt" ? subject.result : undefined;
+        const parsed = spec.output.safeParse(choice.result ?? seen);
+        if (!parsed.success) {
+          throw new CairnError(
+            "flow.stopped",
+            `The result given for ${step.id} is not an output of it: ${z.prettifyError(parsed.error)} Retry asks again.`,
+          );
+        }
+        await this.#complete({ output: parsed.data, durationMs: 0, via: "override" });
+        return { output: parsed.data };
+      }
+    }
+  }
+
+  async #attempts(operation: string, work: Work<Output>): Promise<Output> {
+    const step = this.#step;
+    const spec = this.#spec;
+    const { world, signal } = this.#run.parts;
+    const { times = 0, backoffMs: first = 500, when } = spec.retries ?? {};
+    const worth = when ?? (step.effect === "external" ? isRetryable : () => true);
+    for (let attempt = 1; ; attempt += 1) {
+      signal.throwIfAborted();
+      const began = world.now();
+      const args = spec.args ?? null;
+      const outcome = await settle(async () => work({ args, operation, attempt, signal }));
+      if (outcome.ok) {
+        const durationMs = world.now() - began;
+        await this.#complete({ output: outcome.value, durationMs, via: "run" });
+        return outcome.value;
+      }
+      const { error } = outcome;
+      if (signal.aborted || error instanceof Parked) throw error;
+      const willRetry = attempt <= times && worth(error);
+      const failure = failureOf(error);
+      await this.#run.append({ kind: "step.failed", ...head(step), attempt, failure, willRetry });
+      if (!willRetry) throw error;
+      await world.sleep(backoffMs(error, attempt, first), signal);
+    }
+  }
+
+  async #complete(outcome: {
+    readonly output: Output;
+    readonly durationMs: number;
+    readonly via: "run" | "replay" | "cache" | "override";
+  }): Promise<void> {
+    const step = this.#step;
+    await this.#run.append({
+      kind: "step.completed",
+      ...head(step),
+      ...outcome,
+      ...(this.#lookup === null ? {} : { lookup: this.#lookup }),
+      ...(step.cache === "session" ? {} : { cache: step.cache }),
+      ...(step.checkpoint ? {} : { checkpoint: false as const }),
+    });
+  }
+}
+
+function head({ id, key, kind, name, inputs }: PlannedStep) {
+  return { step: id, key, stepKind: kind, name, inputs: { ...inputs } };
+}

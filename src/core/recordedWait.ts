@@ -1,0 +1,105 @@
+import { canonical } from "./canonical.ts";
+import { overridden } from "./derivation.ts";
+import { CairnError } from "./errors.ts";
+import type { FlowRun, Place } from "./flowRun.ts";
+import type { World } from "./ports.ts";
+import type { Identity, JsonValue } from "./records.ts";
+import type { WaitAnswer, WaitSpec } from "./waits.ts";
+
+/** Thrown to park the session at unanswered waits. Not an error; only the session catches it. */
+export class Parked extends Error {
+  override readonly name = "Parked";
+  readonly waits: readonly string[];
+
+  constructor(waits: readonly string[]) {
+    super(`parked at ${waits.join(", ")}`);
+    this.waits = waits;
+  }
+}
+
+/** The digest that an answer is bound to: over exactly what is shown. */
+export function waitDigest(
+  world: World,
+  spec: Pick<WaitSpec<JsonValue>, "kind" | "question" | "subject">,
+): string {
+  return world.digest(canonical([spec.kind, spec.question, spec.subject]));
+}
+
+/** Where a wait stands: the run, the line of it, and the wait's id. */
+export interface WaitPlace {
+  readonly run: FlowRun;
+  readonly scope: Place;
+  readonly id: string;
+}
+
+/** The recorded answer; else opens the wait, unless it is open, and parks. */
+export async function ask<Value extends JsonValue>(
+  place: WaitPlace,
+  spec: WaitSpec<Value>,
+): Promise<WaitAnswer<Value>> {
+  const { run, scope, id } = place;
+  const { known, parts, rehearsal, derivation } = run;
+  const digest = waitDigest(parts.world, spec);
+  const opened = known.opened.get(id);
+  const same = opened !== undefined && (spec.changing === true || opened.digest === digest);
+  rehearsal.reached(id);
+  if (opened !== undefined && !same && !scope.redone) {
+    throw new CairnError(
+      "flow.diverged",
+      `${id} was recorded with another question or subject. It stopped before any effect; go back to the code that it was recorded with, or fork the session before that point.`,
+      { details: { step: id, recorded: opened.digest, now: digest } },
+    );
+  }
+  if (same) {
+    const answered = known.answered.get(id);
+    if (answered === undefined) throw new Parked([id]);
+    return given(spec, answered);
+  }
+  if (!scope.redone) await rehearsal.begin(id);
+  await run.append({
+    kind: "wait.opened",
+    wait: id,
+    waitKind: spec.kind,
+    question: spec.question,
+    subject: spec.subject,
+    digest,
+    ...(spec.deadlineMs === undefined ? {} : { deadlineMs: spec.deadlineMs }),
+  });
+  const served = servedAnswer(place, digest, spec);
+  if (derivation !== null && served === null) scope.tainted = true;
+  if (served === null) throw new Parked([id]);
+  await run.append({ kind: "wait.answered", wait: id, digest, ...served });
+  return given(spec, served);
+}
+
+/** A session made from another one takes its answers, where the same was asked; and says so. */
+function servedAnswer({ run, scope, id }: WaitPlace, digest: string, spec: WaitSpec<JsonValue>) {
+  const { derivation, source } = run;
+  if (derivation === null || source === null) return null;
+  const override = overridden(derivation, { id, name: id }, "answer");
+  if (override !== undefined) {
+    scope.tainted = true;
+    const answer = spec.answer.parse(override.value);
+    return { answer, by: { user: "override", surface: "replay" } satisfies Identity };
+  }
+  const answered = source.answered.get(id);
+  if (answered === undefined || derivation.at === id) return null;
+  const asked = spec.changing === true || source.opened.get(id)?.digest === digest;
+  if (!asked || (derivation.mode === "fork" && scope.tainted)) return null;
+  const { answer, ended, by } = answered;
+  const user: Identity = { user: by.user, surface: "replay" };
+  return { answer, by: user, ...(ended === undefined ? {} : { ended }) };
+}
+
+function given<Value extends JsonValue>(
+  spec: WaitSpec<Value>,
+  answered: {
+    readonly answer: JsonValue;
+    readonly by: Identity;
+    readonly ended?: "aborted" | "expired";
+  },
+): WaitAnswer<Value> {
+  const { by, ended, answer } = answered;
+  if (ended !== undefined) return { ended, by };
+  return { ended: null, value: spec.answer.parse(answer), by };
+}

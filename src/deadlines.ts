@@ -1,0 +1,68 @@
+import type { OpenWait } from "./core/replay.ts";
+
+export interface DeadlineOptions {
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Ends a wait whose time is over. Never rejects. */
+  readonly expire: (wait: OpenWait) => Promise<void>;
+}
+
+/** The longest that a timer can be set for. */
+const longestMs = 2 ** 31 - 1;
+
+/**
+ * Ends waits whose time is over while nobody answers. A wait is timed by a clock that nobody sets
+ * from when this process first sees it: a jump of the wall clock neither ends it early nor keeps
+ * it open for longer than its whole time. Time in which no process watches is taken from the wall.
+ */
+export class Deadlines {
+  readonly #options: DeadlineOptions;
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+
+  constructor(options: DeadlineOptions) {
+    this.#options = options;
+  }
+
+  /** Times what is open of a session, and forgets what is not. */
+  watch(session: string, open: readonly OpenWait[]): void {
+    const timed = open.filter(({ deadlineMs }) => deadlineMs !== undefined);
+    const keys = new Set(timed.map(keyOf));
+    for (const key of this.#timers.keys()) {
+      if (key.startsWith(`${session}\n`) && !keys.has(key)) this.#forget(key);
+    }
+    for (const wait of timed) {
+      const { deadlineMs = 0, at } = wait;
+      const left = at + deadlineMs - this.#options.now();
+      const key = keyOf(wait);
+      if (!this.#timers.has(key)) this.#time(wait, Math.min(Math.max(left, 0), deadlineMs));
+    }
+  }
+
+  close(): void {
+    for (const key of this.#timers.keys()) this.#forget(key);
+  }
+
+  #time(wait: OpenWait, leftMs: number): void {
+    const key = keyOf(wait);
+    const step = Math.min(leftMs, longestMs);
+    const timer = setTimeout(() => {
+      if (leftMs > step) {
+        this.#time(wait, leftMs - step);
+        return;
+      }
+      this.#timers.delete(key);
+      void this.#options.expire(wait);
+    }, step);
+    timer.unref();
+    this.#timers.set(key, timer);
+  }
+
+  #forget(key: string): void {
+    clearTimeout(this.#timers.get(key));
+    this.#timers.delete(key);
+  }
+}
+
+function keyOf({ session, wait, digest }: OpenWait): string {
+  return [session, wait, digest].join("\n");
+}

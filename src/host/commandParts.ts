@@ -1,0 +1,18 @@
+import type * as vscode from "vscode";
+import type { Folders } from "./folders.ts";
+import type { KnownSessions } from "./knownSessions.ts";
+import type { LogChannel } from "./log.ts";
+import type { Panel } from "./panel.ts";
+import type { ReplayDocuments } from "./replayDocument.ts";
+import type { Runs } from "./runs.ts";
+
+/** What the commands work with. */
+export interface CommandParts {
+  readonly folders: Folders;
+  readonly known: KnownSessions;
+  readonly runs: Runs;
+  readonly panel: Panel;
+  readonly replays: ReplayDocuments;
+  readonly secrets: vscode.SecretStorage;
+  readonly log: LogChannel;
+}

@@ -1,0 +1,153 @@
+import { mkdirSync } from "node:fs";
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { CairnError } from "./core/errors.ts";
+import type { FlowDefinition } from "./core/flowDefinition.ts";
+import type { DurableDriver, Log, ResolvedSkills, SandboxHost, World } from "./core/ports.ts";
+import type { SandboxInfo, SessionRecord, SessionSpec } from "./core/records.ts";
+import type { SessionParts } from "./core/session.ts";
+import type { SandboxChoice } from "./core/sessions.ts";
+import { isDead } from "./durable/owner.ts";
+import type { ModelSource } from "./model/modelSource.ts";
+import { DockerSandbox } from "./sandbox/dockerSandbox.ts";
+import { EmbeddedSandbox } from "./sandbox/embeddedSandbox.ts";
+import { parseSkillSource } from "./skills/parseSkillSource.ts";
+import { RecalledSkills } from "./skills/recalledSkills.ts";
+import { SnapshotTrees } from "./snapshot/snapshotTrees.ts";
+import { askQuestionTool } from "./tools/askQuestion.ts";
+import { execTool } from "./tools/exec.ts";
+import { skillTool } from "./tools/skill.ts";
+
+export interface PartsOptions {
+  readonly workspace: string;
+  /** Where the built worker files lie. */
+  readonly dist: URL;
+  /** The skills that ship with Cairn. */
+  readonly shippedSkills: string;
+  readonly image: string;
+  /** Null for the engine's usual socket. */
+  readonly dockerSocket: string | null;
+  readonly log: Log;
+  readonly onRecord: (record: SessionRecord) => void;
+  /** Cairn's own directory outside workspaces. */
+  readonly root: string;
+  /** Who this process is: the name of its own copies. */
+  readonly owner: string;
+  readonly driver: DurableDriver;
+  readonly models: ModelSource;
+  readonly world: World;
+  readonly flows: readonly FlowDefinition[];
+}
+
+/** Makes what one session runs with: sandbox, trees, tools, skills. A flow or a tool of one's own gets its line here. */
+export class PartsMaker {
+  readonly #options: PartsOptions;
+
+  constructor(options: PartsOptions) {
+    this.#options = options;
+  }
+
+  parts(
+    id: string,
+    spec: SessionSpec,
+  ): { readonly parts: SessionParts; readonly sandbox: SandboxHost } {
+    const { driver, world, models, onRecord, flows } = this.#options;
+    const sandbox = this.#sandbox(id, spec.sandbox.backend, spec.sandbox.image);
+    const skills = new RecalledSkills({
+      cache: this.#skillCache,
+      digest: spec.skills?.digest ?? "",
+    });
+    const parts: SessionParts = {
+      driver,
+      world,
+      model: models.model(spec.model),
+      tools: [execTool(sandbox), skillTool(skills), askQuestionTool()],
+      trees: this.trees(id, spec.workspace),
+      sandbox,
+      flows,
+      onRecord,
+    };
+    return { parts, sandbox };
+  }
+
+  async skills(source: string | null): Promise<ResolvedSkills> {
+    const { shippedSkills } = this.#options;
+    return parseSkillSource(source ?? shippedSkills, { cache: this.#skillCache }).resolve();
+  }
+
+  async chooseSandbox(id: string, choice: SandboxChoice): Promise<SandboxInfo> {
+    const { image, log } = this.#options;
+    if (choice !== "auto") return this.#sandbox(id, choice, image).probe();
+    try {
+      return await this.#sandbox(id, "docker", image).probe();
+    } catch (error) {
+      if (!CairnError.is(error)) throw error;
+      log(`docker is not used: ${error.message}`);
+      return this.#sandbox(id, "embedded", null).probe();
+    }
+  }
+
+  /** The trees of a session; of no session, to look at stored ones. */
+  trees(id: string | null, workspace = this.#options.workspace): SnapshotTrees {
+    const { driver, root } = this.#options;
+    const asRoot = process.getuid?.() === 0;
+    return new SnapshotTrees({
+      workspace,
+      tree: id === null ? join(root, "none") : this.#copy(id),
+      blobs: {
+        putBlobs: async (blobs) => driver.putBlobs(id ?? "", blobs),
+        getBlob: async (digest) => driver.getBlob(digest),
+      },
+      owner: asRoot ? { uid: 1000, gid: 1000 } : null,
+    });
+  }
+
+  async removeCopy(id: string): Promise<void> {
+    await rm(this.#copy(id), { recursive: true, force: true });
+  }
+
+  /** A killed process leaves its copy; the records have all of it that counts. */
+  async removeCopiesOfTheDead(id: string): Promise<void> {
+    const copies = join(this.#home(id), "copies");
+    const names = await readdir(copies).catch(() => []);
+    const left = names.filter((name) => isDead(decodeURIComponent(name)));
+    await Promise.all(
+      left.map(async (name) => rm(join(copies, name), { recursive: true, force: true })),
+    );
+  }
+
+  /** Logs and copies of a session that is deleted. */
+  async removeHome(id: string): Promise<void> {
+    await rm(this.#home(id), { recursive: true, force: true });
+  }
+
+  #sandbox(id: string, backend: SandboxInfo["backend"], image: string | null): SandboxHost {
+    const { dist, dockerSocket, log, image: usual } = this.#options;
+    const state = this.#home(id);
+    const tree = this.#copy(id);
+    if (backend === "embedded") {
+      const worker = new URL("embeddedWorker.js", dist);
+      return new EmbeddedSandbox({ tree, state, worker, log });
+    }
+    const socketPath = dockerSocket;
+    return new DockerSandbox({ session: id, tree, state, image: image ?? usual, socketPath, log });
+  }
+
+  #home(id: string): string {
+    const home = join(this.#options.root, "sessions", id);
+    mkdirSync(home, { recursive: true, mode: 0o700 });
+    return home;
+  }
+
+  /**
+   * This process's own copy of a session's workspace. Two processes that know one session, of
+   * which one at most drives it, never share a copy: letting go of one cannot harm the other.
+   */
+  #copy(id: string): string {
+    return join(this.#home(id), "copies", encodeURIComponent(this.#options.owner));
+  }
+
+  get #skillCache(): string {
+    return join(this.#options.root, "skills");
+  }
+}

@@ -1,0 +1,25 @@
+import { join } from "node:path";
+import { build } from "esbuild";
+
+/** `ownFlows.ts` as one file beside a test, which starts faster than its sources. */
+export async function ownProgram(place: string): Promise<string> {
+  const source = new URL("ownFlows.ts", import.meta.url);
+  const outfile = join(place, "ownFlows.mjs");
+  await build({
+    entryPoints: [source.pathname],
+    outfile,
+    bundle: true,
+    minify: true,
+    platform: "node",
+    format: "esm",
+    logLevel: "warning",
+    external: ["cpu-features"],
+    loader: { ".node": "empty" },
+    // The built worker files are found from where the source lies.
+    define: { "import.meta.url": JSON.stringify(source.href) },
+    banner: {
+      js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url); const __dirname = import.meta.dirname; const __filename = import.meta.filename;',
+    },
+  });
+  return outfile;
+}

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, suite, test } from "node:test";
+import { buildWriters } from "./faults/builtWriters.ts";
+import { compileShim, faultEnvironment, IoFaults, newControl } from "./faults/ioFaults.ts";
+import { openStore } from "./faults/openStore.ts";
+import { Rival } from "./faults/rival.ts";
+
+const leaseMs = 1000;
+const target = 40;
+
+const root = mkdtempSync(join(tmpdir(), "cairn-stopped-"));
+after(() => rmSync(root, { recursive: true, force: true }));
+await buildWriters(root);
+const library = compileShim(root);
+
+/** Every record is there once, as one of the two wrote it and was told. */
+async function assertEachOnce(directory: string, rivals: readonly Rival[]): Promise<void> {
+  const driver = openStore(root, directory);
+  const records = await driver.read("one");
+  await driver.close();
+  assert.deepEqual(
+    records.map(({ seq, at }) => [seq, at]),
+    Array.from({ length: target }, (_, index) => [index + 1, index + 1]),
+  );
+  for (const { child, acknowledged } of rivals) {
+    for (const seq of acknowledged) {
+      const record = records[seq - 1];
+      const key = record?.kind === "step.completed" ? record.key : "";
+      assert.equal(key, `${child.pid} ${seq}`, "an acknowledged record is its own");
+    }
+  }
+  const told = rivals.flatMap(({ acknowledged }) => acknowledged);
+  assert.equal(new Set(told).size, told.length, "no record was acknowledged to both");
+}
+
+suite("two processes want one session", { concurrency: 2 }, () => {
+  test("the owner is stopped past its lease and woken: it is refused, and every record is there once", async () => {
+    const directory = join(root, "between");
+    mkdirSync(directory);
+    const args = [directory, String(leaseMs), String(target)];
+    const first = new Rival(root, args);
+    await first.says((line) => Number(line) >= 5);
+    first.child.kill("SIGSTOP");
+    const second = new Rival(root, args);
+    await second.says((line) => Number(line) >= 10);
+    first.child.kill("SIGCONT");
+    await Promise.all([first.ends(), second.ends()]);
+
+    assert.ok(first.said.includes("session.lost"), `it is refused: ${first.said.join()}`);
+    await assertEachOnce(directory, [first, second]);
+  });
+
+  test("the owner is stopped in the middle of a commit: the other one is refused with a typed error, and after waking every record is there once", async () => {
+    const directory = join(root, "within");
+    mkdirSync(directory);
+    const control = newControl(`${directory}.control`);
+    const faults = new IoFaults(control);
+    const args = [directory, String(leaseMs), String(target)];
+    const first = new Rival(root, args, faultEnvironment(library, control, directory));
+    await first.says((line) => Number(line) >= 5);
+    // The next sync is that of a commit: its frames are written, its lock is held.
+    faults.arm({ fault: "stopBefore", at: 1, times: 1, only: "sync" });
+    await faults.met();
+    const second = new Rival(root, args);
+    await second.says((line) => line === "store.unwritable");
+    first.child.kill("SIGCONT");
+    await Promise.all([first.ends(), second.ends()]);
+    faults.close();
+    await assertEachOnce(directory, [first, second]);
+  });
+});
