@@ -1,20 +1,11 @@
-import { budgetName, type BudgetName, type Budgets } from "../core/records.ts";
+import { budgetName, noBudgets, type BudgetName, type Budgets } from "../core/records.ts";
 import { parseDuration } from "./parseUnit.ts";
 import { usageError } from "./usageError.ts";
-
-const none: Budgets = {
-  tokens: null,
-  money: null,
-  modelCalls: null,
-  commands: null,
-  wallTimeMs: null,
-  sameFailure: null,
-};
 
 /** `NAME=LIMIT` over what the profile has; `none` alone lifts all of that first. Throws `usage.invalid`. */
 export function parseBudgets(given: readonly string[], profile: Budgets): Budgets {
   const named = given.filter((text) => text !== "none");
-  const base = named.length === given.length ? profile : none;
+  const base = named.length === given.length ? profile : noBudgets;
   return { ...base, ...Object.fromEntries(named.map(parseBudget)) };
 }
 

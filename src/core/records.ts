@@ -164,7 +164,7 @@ export const budgets = z.object({
 });
 export type Budgets = z.infer<typeof budgets>;
 
-const noBudgets: Budgets = {
+export const noBudgets: Budgets = {
   tokens: null,
   money: null,
   modelCalls: null,

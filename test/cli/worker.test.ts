@@ -108,12 +108,12 @@ suite("cairn worker", () => {
 
   test("the changes wait for the machine that has the folder, and are applied there", async () => {
     const { session } = await until("completed");
-    const before = readFileSync(join(workspace, "total.sh"), "utf8");
+    const unchanged = readFileSync(join(workspace, "total.sh"), "utf8");
     const where = ["--postgres", url, "--workspace", workspace];
     const proposed = await cairn.run(["apply", session, ...where]);
     assert.equal(proposed.code, 3, proposed.stderr);
     await run("answer", session, "apply/1/approval", "approve");
-    assert.notEqual(readFileSync(join(workspace, "total.sh"), "utf8"), before);
+    assert.notEqual(readFileSync(join(workspace, "total.sh"), "utf8"), unchanged);
   });
 
   test("needs an address that is one, and says so", async () => {

@@ -1,4 +1,4 @@
-import type { JsonValue, RecordBody } from "../../src/core/records.ts";
+import { noBudgets, type JsonValue, type RecordBody } from "../../src/core/records.ts";
 
 /** A session's first record, as small as it may be. */
 export function startRecord(goal = "a goal"): RecordBody {
@@ -18,14 +18,7 @@ export function startRecord(goal = "a goal"): RecordBody {
         commandTimeoutMs: 1000,
         cache: "session",
         keep: {},
-        budgets: {
-          tokens: null,
-          money: null,
-          modelCalls: null,
-          commands: null,
-          wallTimeMs: null,
-          sameFailure: null,
-        },
+        budgets: noBudgets,
         prices: {},
         contextTokens: null,
         answerWithinMs: null,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import type { Budgets, ModelReply, Usage } from "../../src/core/records.ts";
+import { noBudgets, type Budgets, type ModelReply, type Usage } from "../../src/core/records.ts";
 import { asks, by, Machine, never, runs, says } from "./machine.ts";
 
 const usage = (inputTokens: number, outputTokens = 0): Usage => ({
@@ -13,15 +13,7 @@ const no = { digest: null, value: { approved: false, note: "" }, by } as const;
 
 function budget(given: Partial<Budgets>): { readonly budgets: Budgets } {
   return {
-    budgets: {
-      tokens: null,
-      money: null,
-      modelCalls: null,
-      commands: null,
-      wallTimeMs: null,
-      sameFailure: null,
-      ...given,
-    },
+    budgets: { ...noBudgets, ...given },
   };
 }
 
