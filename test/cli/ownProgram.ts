@@ -13,7 +13,8 @@ export async function ownProgram(place: string): Promise<string> {
     platform: "node",
     format: "esm",
     logLevel: "warning",
-    external: ["cpu-features"],
+    // As in the project's own bundle: what is left out is only asked for where it is used.
+    external: ["cpu-features", "pg-native", "winston", "winston-transport", "@opentelemetry/*"],
     loader: { ".node": "empty" },
     // The built worker files are found from where the source lies.
     define: { "import.meta.url": JSON.stringify(source.href) },
