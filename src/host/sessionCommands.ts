@@ -1,8 +1,8 @@
 import { userInfo } from "node:os";
 import * as vscode from "vscode";
 import { chooseSession } from "./chooseSession.ts";
+import { closeReplays } from "./closeReplays.ts";
 import type { CommandParts } from "./commandParts.ts";
-import { replayScheme, sessionOf } from "./replayDocument.ts";
 import { shortened } from "./runs.ts";
 
 /** Starts a failed session again, from the step that failed. */
@@ -66,16 +66,4 @@ export async function deleteSession({ known }: CommandParts, argument: unknown):
   known.forget(session);
   await closeReplays(session);
   await known.refresh();
-}
-
-/** A tab that stays open would show what is gone. */
-async function closeReplays(session: string): Promise<void> {
-  const tabs = vscode.window.tabGroups.all.flatMap((group) => group.tabs);
-  const gone = tabs.filter(
-    ({ input }) =>
-      input instanceof vscode.TabInputText &&
-      input.uri.scheme === replayScheme &&
-      sessionOf(input.uri) === session,
-  );
-  await vscode.window.tabGroups.close(gone);
 }

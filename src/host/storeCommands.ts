@@ -1,4 +1,5 @@
 import * as vscode from "vscode";
+import { closeReplays } from "./closeReplays.ts";
 import type { CommandParts } from "./commandParts.ts";
 import { requireTrust } from "./folders.ts";
 import type { KnownSession } from "./knownSessions.ts";
@@ -74,6 +75,7 @@ export async function deleteOldSessions(parts: CommandParts): Promise<void> {
     for (const { session, reason } of (await sessions.prune(policy)).removed) {
       log.write(`deleted ${session}: ${reason}`);
       known.forget(session);
+      await closeReplays(session);
       gone += 1;
     }
   }
@@ -82,14 +84,14 @@ export async function deleteOldSessions(parts: CommandParts): Promise<void> {
   void vscode.window.showInformationMessage(sentence);
 }
 
-function isOlder({ state, lastAt }: KnownSession, before: number): boolean {
-  return (state === "completed" || state === "failed" || state === "cancelled") && lastAt < before;
+function isOlder({ status, held, lastAt }: KnownSession, before: number): boolean {
+  return !held && status !== "running" && status !== "waiting" && lastAt < before;
 }
 
 function whatGoes(old: readonly KnownSession[], maxBytes: number | null): string {
   const shown = old.slice(0, 10).map((one) => {
     const day = new Date(one.lastAt).toLocaleDateString();
-    return `• ${shortened(one.goal)} (${one.state}, ${day})`;
+    return `• ${shortened(one.goal)} (${one.status}, ${day})`;
   });
   const more = old.length > shown.length ? [`• and ${old.length - shown.length} more`] : [];
   const size =
@@ -98,10 +100,8 @@ function whatGoes(old: readonly KnownSession[], maxBytes: number | null): string
       : [
           `The oldest that have ended go, too, until the rest fits into ${maxBytes / 1_000_000} MB.`,
         ];
-  return [
-    ...shown,
-    ...more,
-    ...size,
-    "Sessions that run or wait stay. No byte of a deleted one is left in the store.",
-  ].join("\n");
+  const stays = "Sessions that run or wait stay. No byte of a deleted one is left in the store.";
+  return [[...shown, ...more].join("\n"), ...size, stays]
+    .filter((part) => part !== "")
+    .join("\n\n");
 }

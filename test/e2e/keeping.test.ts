@@ -36,7 +36,9 @@ suite("a session that is stopped by its budget, and what is kept of it", () => {
   let bundle: string;
 
   before(async () => {
-    editor = await Editor.open({ "cairn.budgets": { modelCalls: 3 } });
+    // About a second: whatever has ended is old when somebody looks.
+    const retention = { "cairn.retention.days": 0.00001 };
+    editor = await Editor.open({ "cairn.budgets": { modelCalls: 3 }, ...retention });
     folder = await editor.folder("kept");
     page = await editor.window({ folder });
   });
@@ -178,6 +180,28 @@ suite("a session that is stopped by its budget, and what is kept of it", () => {
     await palette(window, "Cairn: Fork Session");
     await message(window, "There is no session to fork.").waitFor();
     await window.close();
+  });
+
+  test("what is older than the settings keep is gone when the folder is opened again", async () => {
+    const other = join(editor.place, "elsewhere");
+    assert.deepEqual(await editor.sessions(other), [first]);
+    const window = await editor.window({ folder: other });
+    await palette(window, "Cairn: Show Approvals");
+    await window.getByText("The demo needs no key and no network.").waitFor();
+    assert.deepEqual(await editor.sessions(other), []);
+    await window.close();
+  });
+
+  test("old sessions are deleted by a command, which shows them first", async () => {
+    await palette(page, "Cairn: Delete Old Sessions");
+    await modal(page)
+      .getByText("The test in this folder fails. Find out why and fix it. (cancelled,")
+      .waitFor();
+    await screenshot(page, "delete-old");
+    await modal(page).getByRole("button", { name: "Delete Sessions" }).click();
+    await message(page, "1 session was deleted.").waitFor();
+    assert.deepEqual(await filesWith(first), []);
+    assert.equal(await page.locator(".tab", { hasText: "Replay" }).count(), 0);
   });
 
   test("nothing in any window was against its content security policy", () => {

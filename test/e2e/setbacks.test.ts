@@ -128,6 +128,38 @@ suite("what goes wrong is one sentence with a way out", () => {
     }
   });
 
+  test("two calls of one answer are asked about side by side, and a question is taken back", async () => {
+    const folder = await editor.folder("beside");
+    const page = await editor.window({ folder });
+    const approve = async (what: string): Promise<void> => {
+      const command = card(page, "Run exec?").filter({ hasText: what });
+      await command.waitFor();
+      await armed();
+      await command.getByRole("button", { name: "Approve" }).click();
+      await command.waitFor({ state: "detached" });
+    };
+    await palette(page, "Cairn: Run Demo Session");
+    await approve("ls -la");
+    await approve("bash test.sh");
+    await card(page, "cat prices.csv").waitFor();
+    await card(page, "cat total.sh").waitFor();
+    await screenshot(page, "side-by-side");
+    await approve("cat prices.csv");
+    await approve("cat total.sh");
+    const question = card(page, "The row `lamp`");
+    await question.waitFor();
+    await armed();
+    await question.getByRole("button", { name: "Take back the question" }).click();
+    await message(page, "Cairn finished").waitFor();
+    assert.equal(await message(page, "Cairn finished").count(), 1);
+    const records = await editor.records(folder);
+    const ended = records.flatMap((record) =>
+      record.kind === "wait.answered" && record.ended !== undefined ? [record.wait] : [],
+    );
+    assert.deepEqual(ended, ["turn/1/tool/demo_7/answer"]);
+    await page.close();
+  });
+
   test("a command that is rejected does not run, and the model hears why", async () => {
     const folder = await editor.folder("rejected");
     const page = await editor.window({ folder });
