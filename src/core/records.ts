@@ -33,7 +33,8 @@ export type ModelReply = z.infer<typeof modelReply>;
 export const toolOutput = z.object({
   text: z.string(),
   ok: z.boolean(),
-  data: z.exactOptional(jsonValue),
+  /** Any JSON. Being written as JSON is its check; another one costs ten times all the rest. */
+  data: z.exactOptional(z.custom<JsonValue>()),
   /** Digest of the workspace tree that the call left, when it could change files. */
   tree: z.exactOptional(z.string()),
 });

@@ -13,7 +13,6 @@ import {
   type SessionSpec,
   type SessionStatus,
   type StepKind,
-  type ToolOutput,
   type Usage,
 } from "./records.ts";
 
@@ -251,7 +250,7 @@ class Fold {
   }
 
   #tool(record: CompletedRecord): void {
-    const { text, ok, tree } = outputOf(record.output);
+    const { text, ok, tree } = toolOutput.parse(record.output);
     const before = this.tree;
     this.tree = tree ?? this.tree;
     const input = this.#asked.get(record.step) ?? "";
@@ -284,18 +283,6 @@ class Fold {
     const price = priceOf(model, this.#spec.profile);
     this.cost = price === null || this.cost === null ? null : this.cost + costOf(used, price);
   }
-}
-
-/** What was checked before it was recorded is taken by its shape: a fold of ten thousand records is felt. */
-function outputOf(output: JsonValue): Pick<ToolOutput, "text" | "ok" | "tree"> {
-  if (isObject(output)) {
-    const { text, ok, tree } = output;
-    if (typeof text === "string" && typeof ok === "boolean") {
-      if (tree === undefined) return { text, ok };
-      if (typeof tree === "string") return { text, ok, tree };
-    }
-  }
-  return toolOutput.parse(output);
 }
 
 function turnOf(step: string): number {
@@ -332,10 +319,6 @@ function merged(
     result[name] = both.success ? { ...merged(both.data[0], both.data[1]) } : value;
   }
   return result;
-}
-
-function isObject(value: JsonValue): value is Readonly<Record<string, JsonValue>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function textOf(value: JsonValue): string {
