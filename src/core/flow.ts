@@ -6,6 +6,7 @@ import { CairnError } from "./errors.ts";
 import { settle } from "./failure.ts";
 import type { FlowRun, PlannedStep } from "./flowRun.ts";
 import { FlowScope } from "./flowScope.ts";
+import type { Spot } from "./spot.ts";
 import type { Message } from "./ports.ts";
 import { RecordedStep } from "./recordedStep.ts";
 import { ask, Parked } from "./recordedWait.ts";
@@ -94,6 +95,7 @@ export class Flow {
     return this.#scope.only("parallel", async () => {
       const { rehearsal } = this.#run;
       rehearsal.forked(branches.length);
+      let running = branches.length;
       const scopes = branches.map(() => new FlowScope(this.#scope));
       const settled = await Promise.all(
         branches.map(async (branch, index) => {
@@ -102,11 +104,12 @@ export class Flow {
             branch(new Flow(this.#run, scope, this.#outcomes)),
           );
           scope.end();
-          rehearsal.ended();
+          running -= 1;
+          // The last one's place is this line's again, which goes on without a gap.
+          if (running > 0) rehearsal.ended();
           return outcome;
         }),
       );
-      rehearsal.joined();
       this.#scope.join(scopes);
       return together(settled);
     });
@@ -228,21 +231,33 @@ export class Flow {
   }
 
   /**
-   * Waits until an earlier branch lets go, and stands behind it from then on. Resolves with false
-   * when that branch gave up, with `null`, before it came so far.
+   * Waits until the branch before has left its spot, and stands behind it and all before it from
+   * then on. Resolves with false when one of them gave up before it came so far.
    */
-  async follow(before: Promise<Flow | null>): Promise<boolean> {
-    const { rehearsal } = this.#run;
-    rehearsal.ended();
-    const other = await before;
-    rehearsal.joined();
-    if (other !== null) this.#scope.inherit(other.#scope);
-    return other !== null;
+  async follow(before: Spot<Flow> | null): Promise<boolean> {
+    if (before === null) return true;
+    if (!before.isLeft) await this.#until(before);
+    for (const left of before.andEarlier()) {
+      if (left === null) return false;
+      this.#scope.inherit(left.#scope);
+    }
+    return true;
   }
 
   /** Nothing of this flow may be called any more. */
   end(): void {
     this.#scope.end();
+  }
+
+  async #until(spot: Spot<Flow>): Promise<void> {
+    const { rehearsal } = this.#run;
+    rehearsal.ended();
+    await new Promise<void>((resolve) => {
+      spot.whenLeft(() => {
+        rehearsal.joined();
+        resolve();
+      });
+    });
   }
 
   #planned(id: string, name: string, spec: StepSpec<JsonValue>): PlannedStep {

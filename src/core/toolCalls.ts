@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { canonical } from "./canonical.ts";
 import type { Flow } from "./flow.ts";
+import { Spot } from "./spot.ts";
 import { Parked } from "./recordedWait.ts";
 import {
   jsonValue,
@@ -15,22 +16,6 @@ import type { StepSpec } from "./step.ts";
 import type { PreparedCall, Tool } from "./tool.ts";
 import type { TurnContext } from "./turn.ts";
 import { approval, text } from "./waits.ts";
-
-/** Who comes after whom among calls that share a shell. Who gives up stops those behind. */
-class Lane {
-  #last: Promise<Flow | null>;
-
-  constructor(first: Flow) {
-    this.#last = Promise.resolve(first);
-  }
-
-  enter(): { readonly before: Promise<Flow | null>; leave(flow: Flow | null): void } {
-    const before = this.#last;
-    const resolvers: ((flow: Flow | null) => void)[] = [];
-    this.#last = new Promise((resolve) => resolvers.push(resolve));
-    return { before, leave: (flow) => resolvers.forEach((resolve) => resolve(flow)) };
-  }
-}
 
 /** One call of a reply: its place in the flow, what will run, and what the model said beside it. */
 interface Asked {
@@ -48,8 +33,8 @@ interface Asked {
 /** What runs a call: a branch of the flow, and the call before it that shares its shell and files. */
 interface Branch {
   readonly flow: Flow;
-  /** Resolves when every earlier call that changes the workspace is done; null when one is not. */
-  readonly before: Promise<Flow | null>;
+  /** Null when no earlier call changes the workspace. */
+  readonly before: Spot<Flow> | null;
 }
 
 type Runs = Extract<PreparedCall, { kind: "run" }>;
@@ -66,17 +51,18 @@ export async function answerCalls(
   const asked = await inspect(context, turn, reply);
   const changing = asked.filter(({ prepared }) => changes(prepared));
   await context.spending.beforeCommands(changing[0]?.id ?? "", changing.length);
-  const lane = new Lane(context.flow);
+  let last: Spot<Flow> | null = null;
   const branches = asked.map((one) => {
-    const place = inLane(one.prepared) ? lane.enter() : null;
+    const spot = new Spot(last);
+    if (inLane(one.prepared)) last = spot;
     return async (flow: Flow): Promise<ToolOutput> => {
       try {
-        const before = place?.before ?? Promise.resolve(flow);
-        const output = await runCall(context, one, { flow, before });
-        place?.leave((await before) === null ? null : flow);
+        const output = await runCall(context, one, { flow, before: spot.before });
+        spot.pass(flow);
         return output;
-      } finally {
-        place?.leave(null);
+      } catch (error) {
+        spot.leave(null);
+        throw error;
       }
     };
   });

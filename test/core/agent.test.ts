@@ -116,6 +116,23 @@ suite("calls of one answer", () => {
     assert.equal(session.view.status, "completed");
   });
 
+  for (const first of ["command", "question"]) {
+    test(`a command that is done and a question that was answered since go on together, the ${first} first`, async () => {
+      const command = ["a", "exec", { command: "one" }] as const;
+      const question = ["q", "ask_question", { question: "Go on?" }] as const;
+      const asked = first === "command" ? [command, question] : [question, command];
+      const machine = new Machine([calls(...asked), says("done")]);
+      const session = await machine.start({ rules: { exec: "ask", ask_question: "allow" } });
+      await session.run(never);
+      const approved = { wait: "turn/1/tool/a/approval", ...yes };
+      assert.equal(await session.answer(approved, never), "waiting");
+      assert.deepEqual(machine.commands, ["one"]);
+      const answer = { wait: "turn/1/tool/q/answer", digest: null, value: "yes", by };
+      assert.equal(await (await machine.reload()).answer(answer, never), "completed");
+      assert.deepEqual(machine.commands, ["one"]);
+    });
+  }
+
   test("an answer that comes while another call still runs is taken up by the same run", async () => {
     let release: () => void = () => {};
     let begin: () => void = () => {};

@@ -271,6 +271,25 @@ suite(
       ]);
     });
 
+    test("a branch that itself had branches goes on by its records while its neighbour has none left", async () => {
+      const journal = new Journal();
+      const step = (name: string) => async (flow: Flow) =>
+        flow.step(name, string, async () => name);
+      const nested = async (flow: Flow) => {
+        await flow.parallel([step("x"), step("y")]);
+        await step("after")(flow);
+      };
+      const later = async (flow: Flow) => {
+        await flow.wait("ask", text("Go on?"));
+        await step("new")(flow);
+      };
+      const run = async () => journal.flow().parallel([nested, later]);
+      await assert.rejects(run());
+      journal.answer("ask", "yes");
+      await run();
+      assert.equal(journal.told.at(-1), "new run");
+    });
+
     test("a branch that changed stops before any effect, and its neighbour too", async () => {
       const journal = new Journal();
       const branch = (name: string) => async (flow: Flow) =>

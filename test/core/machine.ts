@@ -22,7 +22,7 @@ export function says(text: string): ModelReply {
 }
 
 export function calls(
-  ...asked: readonly [id: string, tool: string, args: object | string][]
+  ...asked: readonly (readonly [id: string, tool: string, args: object | string])[]
 ): ModelReply {
   const toolCalls = asked.map(([id, tool, args]) => ({
     id,

@@ -6,7 +6,7 @@ import { after, before, suite, test } from "node:test";
 import type { Locator, Page } from "playwright-core";
 import { startDemoServer } from "../../src/model/demoServer.ts";
 import { hostileServer } from "../model/hostileServer.ts";
-import { chunk, done } from "../model/wire.ts";
+import { chunk, done, fragment } from "../model/wire.ts";
 import { palette, screenshot } from "../vscode/browser.ts";
 import { armed, axe, card, Editor, message, panelOf } from "./editor.ts";
 
@@ -158,6 +158,53 @@ suite("what goes wrong is one sentence with a way out", () => {
     );
     assert.deepEqual(ended, ["turn/1/tool/demo_7/answer"]);
     await page.close();
+  });
+
+  test("a session runs on beside its question, which is answered meanwhile", async () => {
+    const call = (index: number, name: string, args: object): string =>
+      fragment({ index, id: `call_${name}`, function: { name, arguments: JSON.stringify(args) } });
+    const model = await hostileServer((response) => {
+      const first =
+        call(0, "exec", { command: "sleep 6" }) +
+        call(1, "ask_question", { question: "Which one?", choices: ["This"] }) +
+        chunk({}, "tool_calls");
+      const next = chunk({ content: "Done." }, "stop");
+      response.end((model.seen.length === 1 ? first : next) + done);
+    });
+    const folder = await editor.folder("meanwhile");
+    await useModel(folder, model.url);
+    const page = await editor.window({ folder });
+    try {
+      await palette(page, "Cairn: Set API Key");
+      await inputBox(page).fill("any");
+      await page.keyboard.press("Enter");
+      await startSession(page);
+      const command = card(page, "Run exec?");
+      const question = card(page, "Which one?");
+      await command.waitFor();
+      await question.waitFor();
+      await armed();
+      await command.getByRole("button", { name: "Approve" }).click();
+      await command.waitFor({ state: "detached" });
+      await armed();
+      await question.getByRole("button", { name: "This" }).click();
+      await message(page, "Cairn finished").waitFor();
+      const records = await editor.records(folder);
+      const order = records.flatMap((record) => {
+        if (record.kind === "wait.answered") return [record.wait];
+        return record.kind === "step.completed" && record.stepKind === "tool" ? [record.step] : [];
+      });
+      assert.deepEqual(order, [
+        "turn/1/tool/call_exec/approval",
+        "turn/1/tool/call_ask_question/answer",
+        "turn/1/tool/call_exec",
+        "turn/1/tool/call_ask_question",
+      ]);
+      assert.equal(model.seen.length, 2);
+    } finally {
+      await model.close();
+      await page.close();
+    }
   });
 
   test("a command that is rejected does not run, and the model hears why", async () => {
