@@ -204,6 +204,7 @@ export class Engine implements Sessions {
             {
               session,
               goal: first.spec.goal,
+              madeBy: first.spec.derivation?.mode ?? null,
               status: statusOf(last),
               held,
               readOnly,

@@ -75,7 +75,7 @@ async function observe(
   const { wanted, leftAlone } = split(plan.changes);
   const still = new Set((await trees.plan(plan.base, plan.tree)).map(({ path }) => path));
   const applied = wanted.filter((path) => !still.has(path));
-  const text = `${applied.length} of ${count(wanted.length, "file")} in your folder are as the session left them.`;
+  const text = `In your folder ${applied.length} of ${count(wanted.length, "file")} ${applied.length === 1 ? "is" : "are"} as in the session.`;
   if (applied.length < wanted.length) {
     return { text, seen: applied.length === 0 ? "absent" : "partly" };
   }

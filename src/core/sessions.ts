@@ -1,7 +1,14 @@
 import type { DerivationRequest } from "./derivation.ts";
 import type { Explanation } from "./explain.ts";
 import type { StoreProblem, WorkspaceTrees } from "./ports.ts";
-import type { Identity, JsonValue, Profile, SessionRecord, SessionStatus } from "./records.ts";
+import type {
+  Derivation,
+  Identity,
+  JsonValue,
+  Profile,
+  SessionRecord,
+  SessionStatus,
+} from "./records.ts";
 import type { RetentionPolicy } from "./retention.ts";
 import type { Answer } from "./waitAnswer.ts";
 
@@ -28,6 +35,8 @@ export interface StartRequest {
 export interface SessionEntry {
   readonly session: string;
   readonly goal: string;
+  /** What it is to the session that it was made from; null when it was made from none. */
+  readonly madeBy: Derivation["mode"] | null;
   readonly status: SessionStatus;
   /** False for a running session that nobody drives: it was interrupted and can be resumed. */
   readonly held: boolean;

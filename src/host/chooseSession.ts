@@ -50,6 +50,7 @@ async function pick(
 }
 
 /** How a session stands, for people. */
-export function stateInWords({ state, status }: KnownSession): string {
-  return state === "readOnly" ? `read-only, ${status}` : state;
+export function stateInWords({ madeBy, state, status }: KnownSession): string {
+  const words = state === "readOnly" ? `read-only, ${status}` : state;
+  return madeBy === null ? words : `${madeBy}, ${words}`;
 }

@@ -126,15 +126,14 @@ export class KnownSessions implements vscode.Disposable {
       this.#records.set(session, records);
     }
     const known = this.#sessions.get(session);
-    const start =
-      record.kind === "session.started" ? { goal: record.spec.goal, startedAt: at } : known;
+    const start = record.kind === "session.started" ? startOf(record) : known;
     if (start === undefined) {
       void this.refresh();
       return;
     }
-    const { goal, startedAt } = start;
+    const { goal, madeBy, startedAt } = start;
     const status = statusOf(record);
-    const entry = { session, goal, status, startedAt, lastAt: at, records: seq };
+    const entry = { session, goal, madeBy, status, startedAt, lastAt: at, records: seq };
     const drives = { held: true, readOnly: false };
     this.#sessions.set(session, { ...entry, ...drives, folder, state: status });
     this.#changed();
@@ -221,6 +220,10 @@ export class KnownSessions implements vscode.Disposable {
     const underWay = this.all.some(({ state }) => state === "running" || state === "waiting");
     if (underWay) this.#poll = setTimeout(() => void this.refresh(), pollMs);
   }
+}
+
+function startOf({ spec, at }: Extract<SessionRecord, { kind: "session.started" }>) {
+  return { goal: spec.goal, madeBy: spec.derivation?.mode ?? null, startedAt: at };
 }
 
 function stateOf({ status, held, readOnly }: SessionEntry): KnownSession["state"] {

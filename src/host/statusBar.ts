@@ -14,7 +14,7 @@ export function statusBar(known: KnownSessions): vscode.Disposable {
       waiting > 0 ? `$(bell-dot) ${waiting} waiting` : "",
     ].filter((part) => part !== "");
     item.text = `Cairn: ${parts.join("  ")}`;
-    item.tooltip = "Sessions of Cairn. Click to see what waits for you.";
+    item.tooltip = `Sessions of Cairn: ${running} running, ${waiting} waiting for you. Click for what they ask.`;
     item.backgroundColor =
       waiting > 0 ? new vscode.ThemeColor("statusBarItem.warningBackground") : undefined;
     if (parts.length > 0) item.show();

@@ -57,7 +57,7 @@ suite("applying changes", () => {
     assert.equal(await reloaded.resume(never), "waiting");
     const [wait] = reloaded.view.openWaits;
     assert.equal(wait?.wait, "apply/1/inDoubt/1");
-    assert.match(JSON.stringify(wait?.subject), /1 of 1 file in your folder are as the session/);
+    assert.match(JSON.stringify(wait?.subject), /In your folder 1 of 1 file is as in the session/);
     assert.equal(
       await reloaded.answer(
         { wait: "apply/1/inDoubt/1", digest: null, value: { choice: "happened" }, by },

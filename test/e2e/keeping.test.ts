@@ -131,6 +131,7 @@ suite("a session that is stopped by its budget, and what is kept of it", () => {
     assert.equal(started.spec.replayOf, first);
     assert.deepEqual(started.spec.derivation?.mode, "fork");
     assert.deepEqual(started.spec.derivation?.at, "turn/1/model");
+    await row(page, "fork, waiting").waitFor();
     await screenshot(page, "fork");
   });
 

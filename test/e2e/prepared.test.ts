@@ -97,7 +97,7 @@ suite("a process that died while it wrote into the folder", () => {
     await choice(page, "interrupted").click();
     const doubt = card(page, "This may have happened already");
     await doubt.getByText("write 1 file into your folder: total.sh").waitFor();
-    await doubt.getByText("1 of 1 file in your folder are as the session left them.").waitFor();
+    await doubt.getByText("In your folder 1 of 1 file is as in the session.").waitFor();
     await doubt.getByText("What was sent").click();
     await doubt.getByText("Result that was read off").click();
     await doubt.getByLabel("Result that was read off").getByText('"total.sh"').waitFor();
