@@ -55,20 +55,15 @@ export class ReplayDocuments
 
   async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
     const session = sessionOf(uri);
-    const view = await this.#known.view(session);
-    if (uri.query !== "") return fullOutput(view, uri.query) ?? "";
-    const records = await this.#known.records(session);
-    const { text, blocks } = replayText(view, records);
-    this.#blocks.set(uri.toString(), blocks);
-    this.#shown.set(uri.toString(), records.length);
-    return text;
+    if (uri.query !== "") return fullOutput(await this.#known.view(session), uri.query) ?? "";
+    return this.#text(uri);
   }
 
   async provideHover(
     { uri }: vscode.TextDocument,
     { line }: vscode.Position,
   ): Promise<vscode.Hover | undefined> {
-    const block = this.#blocks.get(uri.toString())?.find((one) => one.line === line);
+    const block = (await this.#blocksOf(uri)).find((one) => one.line === line);
     if (block === undefined) return undefined;
     const text = explanationText(await this.#known.records(sessionOf(uri)), block.steps);
     if (text === "") return undefined;
@@ -79,9 +74,8 @@ export class ReplayDocuments
   async provideCodeLenses({ uri }: vscode.TextDocument): Promise<vscode.CodeLens[]> {
     const session = sessionOf(uri);
     const { state } = await this.#known.get(session);
-    return (this.#blocks.get(uri.toString()) ?? []).flatMap((block) =>
-      lensesOf(session, block, state !== "readOnly"),
-    );
+    const blocks = await this.#blocksOf(uri);
+    return blocks.flatMap((block) => lensesOf(session, block, state !== "readOnly"));
   }
 
   /** The line of a step's block, 0 when it has none. */
@@ -92,6 +86,23 @@ export class ReplayDocuments
 
   dispose(): void {
     this.#subscriptions.dispose();
+  }
+
+  async #text(uri: vscode.Uri): Promise<string> {
+    const session = sessionOf(uri);
+    const view = await this.#known.view(session);
+    const records = await this.#known.records(session);
+    const { text, blocks } = replayText(view, records);
+    this.#blocks.set(uri.toString(), blocks);
+    this.#shown.set(uri.toString(), records.length);
+    return text;
+  }
+
+  /** A change of its language closes a document and opens it again without asking for its text. */
+  async #blocksOf(uri: vscode.Uri): Promise<readonly ReplayBlock[]> {
+    if (uri.query !== "") return [];
+    if (!this.#blocks.has(uri.toString())) await this.#text(uri);
+    return this.#blocks.get(uri.toString()) ?? [];
   }
 
   #refresh(): void {
