@@ -26,6 +26,8 @@ export interface Problem {
   readonly reason: string;
 }
 
+type Stores = Pick<Folders, "sessions" | "withSessions">;
+
 /** States in which waits can be open and be answered. */
 const mayAsk: ReadonlySet<KnownSession["state"]> = new Set(["running", "waiting", "interrupted"]);
 const pollMs = 2000;
@@ -37,18 +39,19 @@ const settleMs = 50;
  * by themselves; what other windows and the command line do is seen by `refresh`.
  */
 export class KnownSessions implements vscode.Disposable {
-  readonly #folders: Folders;
+  readonly #folders: Stores;
   readonly #log: Log;
   readonly #changes = new vscode.EventEmitter<void>();
   readonly #views = new Map<string, { readonly count: number; readonly view: SessionView }>();
   readonly #records = new Map<string, SessionRecord[]>();
   #sessions = new Map<string, KnownSession>();
   #problems: readonly Problem[] = [];
-  #refreshing: Promise<void> | null = null;
+  #reading: Promise<void> = Promise.resolve();
+  #next: Promise<void> | null = null;
   #settling: NodeJS.Timeout | undefined;
   #poll: NodeJS.Timeout | undefined;
 
-  constructor(folders: Folders, log: Log) {
+  constructor(folders: Stores, log: Log) {
     this.#folders = folders;
     this.#log = log;
   }
@@ -139,12 +142,15 @@ export class KnownSessions implements vscode.Disposable {
     this.#changed();
   }
 
-  /** Looks at the stores again. Opens no store that does not exist. Never throws. */
+  /** Looks at the stores, after the call. Opens no store that does not exist. Never throws. */
   async refresh(): Promise<void> {
-    this.#refreshing ??= this.#readStores().finally(() => {
-      this.#refreshing = null;
+    // What is being read already may be older than the call.
+    this.#next ??= this.#reading.then(async () => {
+      this.#next = null;
+      this.#reading = this.#readStores();
+      await this.#reading;
     });
-    await this.#refreshing;
+    await this.#next;
   }
 
   dispose(): void {
@@ -166,6 +172,7 @@ export class KnownSessions implements vscode.Disposable {
 
   async #readStores(): Promise<void> {
     const before = this.#summary();
+    const knownBefore = new Set(this.#sessions.keys());
     const sessions = new Map<string, KnownSession>();
     const problems: Problem[] = [];
     for (const folder of await this.#folders.withSessions()) {
@@ -178,6 +185,13 @@ export class KnownSessions implements vscode.Disposable {
         const reason = error instanceof Error ? error.message : String(error);
         problems.push({ folder, session: "", reason });
       }
+    }
+    // What began or was deleted in this window meanwhile is newer than what was read.
+    for (const [session, known] of this.#sessions) {
+      if (!knownBefore.has(session) && !sessions.has(session)) sessions.set(session, known);
+    }
+    for (const session of knownBefore) {
+      if (!this.#sessions.has(session)) sessions.delete(session);
     }
     this.#sessions = sessions;
     this.#problems = problems;
