@@ -26,6 +26,7 @@ const rooms = {
   snapshot: ["diff", "node:crypto", "node:fs", "node:fs/promises", "node:path"],
   model: ["node:http", "node:net", "openai", "openai/*", "zod"],
   sandbox: [
+    "../../docker/seccomp.json",
     "dockerode",
     "just-bash",
     "node:crypto",
@@ -34,6 +35,7 @@ const rooms = {
     "node:net",
     "node:path",
     "node:stream",
+    "node:util",
     "node:worker_threads",
     "zod",
   ],

@@ -20,6 +20,8 @@ import { Session } from "./core/session.ts";
 import type {
   Pruned,
   Run,
+  SandboxCheck,
+  SandboxChoice,
   SessionEntry,
   Sessions,
   StartRequest,
@@ -47,6 +49,9 @@ export interface EngineOptions {
   readonly image: string;
   /** Null for the engine's usual socket. */
   readonly dockerSocket: string | null;
+  /** Runtime of new sessions' containers; the engine's own choice when left out. */
+  readonly runtime?: string | null;
+  readonly gpus?: "all" | number | null;
   readonly environment: NodeJS.ProcessEnv;
   /** The key for an endpoint, null when there is none: no endpoint gets another's. */
   readonly apiKey: (url: string) => Promise<string | null>;
@@ -92,6 +97,8 @@ export class Engine implements Sessions {
     now: () => world.now(),
     expire: async (wait) => this.#expire(wait),
   });
+  /** What earlier processes left with a container engine is removed beside everything else. */
+  readonly #reaping: Promise<void>;
   /** The newest record, by session, up to which deadlines are known. */
   readonly #looked = new Map<string, number>();
 
@@ -114,7 +121,10 @@ export class Engine implements Sessions {
       driver: this.#driver,
       models: this.#models,
       flows: options.flows ?? [],
+      runtime: options.runtime ?? null,
+      gpus: options.gpus ?? null,
     });
+    this.#reaping = this.#maker.reapContainers();
   }
 
   get trees(): TreeViewer {
@@ -193,6 +203,10 @@ export class Engine implements Sessions {
     run.abort.abort(new CairnError("cancelled", "The run was stopped."));
     await run.done.catch(() => {});
     return true;
+  }
+
+  async checkSandbox(choice: SandboxChoice): Promise<SandboxCheck> {
+    return this.#maker.checkSandbox(`check-${world.newId()}`, choice);
   }
 
   async list(): Promise<readonly SessionEntry[]> {
@@ -275,6 +289,7 @@ export class Engine implements Sessions {
     await Promise.all([...this.#live.keys()].map(async (session) => this.stop(session)));
     for (const live of this.#live.values()) this.#drop(live);
     await Promise.all(this.#dropping.values());
+    await this.#reaping;
     await this.#models.close();
     await this.#driver.close();
   }

@@ -6,11 +6,13 @@ import type { FlowDefinition } from "./core/flowDefinition.ts";
 import type { DurableDriver, Log, ResolvedSkills, SandboxHost, World } from "./core/ports.ts";
 import type { SandboxInfo, SessionRecord, SessionSpec } from "./core/records.ts";
 import type { SessionParts } from "./core/session.ts";
-import type { SandboxChoice } from "./core/sessions.ts";
-import { isDead } from "./durable/owner.ts";
+import type { SandboxCheck, SandboxChoice } from "./core/sessions.ts";
+import { isDead, isGone, thisBoot } from "./durable/owner.ts";
+import { storeKey } from "./durable/storePlace.ts";
 import type { ModelSource } from "./model/modelSource.ts";
 import { DockerSandbox } from "./sandbox/dockerSandbox.ts";
 import { EmbeddedSandbox } from "./sandbox/embeddedSandbox.ts";
+import { reap } from "./sandbox/reaper.ts";
 import { parseSkillSource } from "./skills/parseSkillSource.ts";
 import { RecalledSkills } from "./skills/recalledSkills.ts";
 import { SnapshotTrees } from "./snapshot/snapshotTrees.ts";
@@ -27,6 +29,9 @@ export interface PartsOptions {
   readonly image: string;
   /** Null for the engine's usual socket. */
   readonly dockerSocket: string | null;
+  /** Runtime of new sessions' containers; null for the engine's own choice. */
+  readonly runtime: string | null;
+  readonly gpus: "all" | number | null;
   readonly log: Log;
   readonly onRecord: (record: SessionRecord) => void;
   /** Cairn's own directory outside workspaces. */
@@ -38,6 +43,9 @@ export interface PartsOptions {
   readonly world: World;
   readonly flows: readonly FlowDefinition[];
 }
+
+/** What of a sandbox is chosen before it is found. */
+type WantedSandbox = Pick<SandboxInfo, "backend" | "image" | "runtime" | "gpus">;
 
 /** Makes what one session runs with: sandbox, trees, tools, skills. A flow or a tool of one's own gets its line here. */
 export class PartsMaker {
@@ -52,7 +60,7 @@ export class PartsMaker {
     spec: SessionSpec,
   ): { readonly parts: SessionParts; readonly sandbox: SandboxHost } {
     const { driver, world, models, onRecord, flows } = this.#options;
-    const sandbox = this.#sandbox(id, spec.sandbox.backend, spec.sandbox.image);
+    const sandbox = this.#sandbox(id, spec.sandbox);
     const skills = new RecalledSkills({
       cache: this.#skillCache,
       digest: spec.skills?.digest ?? "",
@@ -76,15 +84,33 @@ export class PartsMaker {
   }
 
   async chooseSandbox(id: string, choice: SandboxChoice): Promise<SandboxInfo> {
-    const { image, log } = this.#options;
-    if (choice !== "auto") return this.#sandbox(id, choice, image).probe();
+    if (choice !== "auto") return this.#sandbox(id, this.#wanted(choice)).probe();
     try {
-      return await this.#sandbox(id, "docker", image).probe();
+      return await this.#sandbox(id, this.#wanted("docker")).probe();
     } catch (error) {
       if (!CairnError.is(error)) throw error;
-      log(`docker is not used: ${error.message}`);
-      return this.#sandbox(id, "embedded", null).probe();
+      this.#options.log(`docker is not used: ${error.message}`);
+      return this.#sandbox(id, this.#wanted("embedded")).probe();
     }
+  }
+
+  /** Starts a sandbox over nothing, as a new session would get it, and proves its policy. */
+  async checkSandbox(id: string, choice: SandboxChoice): Promise<SandboxCheck> {
+    let place: SandboxHost | null = null;
+    try {
+      const sandbox = await this.chooseSandbox(id, choice);
+      place = this.#sandbox(id, sandbox);
+      return { sandbox, findings: await place.check() };
+    } finally {
+      await place?.stop();
+      await this.removeHome(id);
+    }
+  }
+
+  /** Removes what container engines still have of processes that are gone. Never throws. */
+  async reapContainers(): Promise<void> {
+    const { root, log } = this.#options;
+    await reap({ marks: this.#marks, key: storeKey(root), isGone, log });
   }
 
   /** The trees of a session; of no session, to look at stored ones. */
@@ -121,16 +147,42 @@ export class PartsMaker {
     await rm(this.#home(id), { recursive: true, force: true });
   }
 
-  #sandbox(id: string, backend: SandboxInfo["backend"], image: string | null): SandboxHost {
-    const { dist, dockerSocket, log, image: usual } = this.#options;
+  /** What a new session asks for. */
+  #wanted(backend: SandboxInfo["backend"]): WantedSandbox {
+    const { image, runtime, gpus } = this.#options;
+    if (backend !== "docker") return { backend, image: null };
+    return {
+      backend,
+      image,
+      ...(runtime === null ? {} : { runtime }),
+      ...(gpus === null ? {} : { gpus }),
+    };
+  }
+
+  #sandbox(id: string, { backend, image, runtime, gpus }: WantedSandbox): SandboxHost {
+    const { dist, dockerSocket, log, image: usual, root, owner } = this.#options;
     const state = this.#home(id);
     const tree = this.#copy(id);
     if (backend === "embedded") {
       const worker = new URL("embeddedWorker.js", dist);
       return new EmbeddedSandbox({ tree, state, worker, log });
     }
-    const socketPath = dockerSocket;
-    return new DockerSandbox({ session: id, tree, state, image: image ?? usual, socketPath, log });
+    return new DockerSandbox({
+      session: id,
+      tree,
+      state,
+      image: image ?? usual,
+      runtime: runtime ?? null,
+      gpus: gpus ?? null,
+      socketPath: dockerSocket,
+      keeper: { owner, boot: thisBoot(), key: storeKey(root) },
+      marks: this.#marks,
+      log,
+    });
+  }
+
+  get #marks(): string {
+    return join(this.#options.root, "containers");
   }
 
   #home(id: string): string {

@@ -33,6 +33,12 @@ const values = z.object({
     .default("https://api.openai.com/v1"),
   model: z.string().optional(),
   sandbox: oneOf("auto", "docker", "embedded").default("auto"),
+  runtime: z.string().optional(),
+  gpus: z
+    .union([z.literal("all"), z.coerce.number().int().positive()], {
+      error: "is a whole number above 0, or all",
+    })
+    .optional(),
   skills: z.string().optional(),
   strategy: oneOf("calls", "turn").optional(),
   "granular-checkpoints": z.boolean().default(false),

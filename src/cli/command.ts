@@ -1,6 +1,7 @@
 import type { Identity } from "../core/records.ts";
 import type { Sessions } from "../core/sessions.ts";
 import type { Arguments } from "./arguments.ts";
+import { checkSandbox } from "./checkSandbox.ts";
 import { drive } from "./drive.ts";
 import { keep } from "./keep.ts";
 import { look } from "./look.ts";
@@ -17,6 +18,7 @@ export type Command = (open: () => Sessions, scaleOut: ScaleOut | null) => Promi
 export function commandOf(parsed: Arguments, by: Identity): Command {
   const { verb } = parsed;
   if (isOf(verb, "look")) return async (open) => look(open(), { ...parsed, verb });
+  if (isOf(verb, "prove")) return checkSandbox(parsed);
   if (isOf(verb, "keep")) return keep({ ...parsed, verb }, by);
   if (parsed.values.queue) return queue(parsed, by);
   if (isOf(verb, "drive")) return drive({ ...parsed, verb }, by);

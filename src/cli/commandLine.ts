@@ -77,6 +77,8 @@ function openSessions(
     version: version(dist),
     image: values.image,
     dockerSocket: null,
+    runtime: values.runtime ?? null,
+    gpus: values.gpus ?? null,
     environment: process.env,
     apiKey: async () => apiKey(values["api-key-file"]),
     log: logOf(values),

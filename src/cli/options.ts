@@ -23,6 +23,8 @@ export const options = {
   "model-url": { type: "string", value: "URL", help: "OpenAI-compatible endpoint" },
   model: { type: "string", value: "M", help: "the model's name" },
   sandbox: { type: "string", value: "KIND", help: "auto, docker or embedded (default: auto)" },
+  runtime: { type: "string", value: "NAME", help: "container runtime, of those the engine lists" },
+  gpus: { type: "string", value: "N", help: "GPUs of the container: a number or all" },
   skills: { type: "string", value: "SOURCE", help: "a folder, or git+URL#REF" },
   strategy: { type: "string", value: "S", help: "checkpoints: calls or turn (default: calls)" },
   "granular-checkpoints": { type: "boolean", help: "the older name of --strategy calls" },

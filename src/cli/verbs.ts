@@ -1,7 +1,7 @@
 import type { OptionName } from "./options.ts";
 
-/** `look` only reads, `keep` cares for what is stored, `drive` sets a session going, `work` drives what others queued. */
-export type VerbPart = "look" | "keep" | "drive" | "work";
+/** `look` only reads, `keep` cares for what is stored, `drive` sets a session going, `work` drives what others queued, `prove` tries a sandbox. */
+export type VerbPart = "look" | "keep" | "drive" | "work" | "prove";
 
 export interface VerbRules {
   readonly does: VerbPart;
@@ -31,6 +31,8 @@ export const verbs = {
       "model-url",
       "model",
       "sandbox",
+      "runtime",
+      "gpus",
       "skills",
       "strategy",
       "granular-checkpoints",
@@ -135,6 +137,12 @@ export const verbs = {
     args: [],
     options: ["older-than", "max-size"],
     help: "delete old sessions that have ended",
+  },
+  sandbox: {
+    does: "prove",
+    args: ["check"],
+    options: ["sandbox", "image", "runtime", "gpus"],
+    help: "start a sandbox, try each wall of it and print what held",
   },
 } as const satisfies Readonly<Record<string, VerbRules>>;
 

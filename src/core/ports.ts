@@ -192,6 +192,8 @@ export interface ExecResult {
   readonly truncated: boolean;
   /** Path inside the sandbox's log directory with all output, when `truncated`; else null. */
   readonly fullOutput: string | null;
+  /** True when the kernel ended a process of it because the place ran out of memory. */
+  readonly outOfMemory?: boolean;
 }
 
 /** Anything that has `run` is a sandbox. Tools get no more than this. */
@@ -203,6 +205,17 @@ export interface Sandbox {
   run(command: string, options: ExecOptions): Promise<ExecResult>;
 }
 
+/** One control of a sandbox's policy, as it was found from inside or from the engine. */
+export interface Finding {
+  /** Stable name, for example `root.readOnly`. */
+  readonly control: string;
+  /** What is wanted and what was found, for people; neither has a secret. */
+  readonly wanted: string;
+  readonly found: string;
+  /** `broken` refuses the session; `gap` is what this backend cannot give, said openly. */
+  readonly verdict: "held" | "broken" | "gap";
+}
+
 /** What the wiring holds: the life of a sandbox. */
 export interface SandboxHost extends Sandbox {
   /**
@@ -210,8 +223,13 @@ export interface SandboxHost extends Sandbox {
    * `sandbox.imageMissing` with the command that mends it. Called before any model call.
    */
   probe(): Promise<SandboxInfo>;
-  /** Starts over the session's tree. Idempotent. `run` calls it when needed. */
+  /**
+   * Starts over the session's tree. Idempotent. `run` calls it when needed. Throws `sandbox.policy`,
+   * and has ended what it started, when the place does not keep its policy.
+   */
   start(): Promise<void>;
+  /** Proves each control of the policy in the running place. Starts it when needed. */
+  check(): Promise<readonly Finding[]>;
   /** Stops every process inside while `work` runs, so that nothing races with the host. */
   frozen<T>(work: () => Promise<T>): Promise<T>;
   /** Ends it and leaves nothing behind. Idempotent, never throws. */

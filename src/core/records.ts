@@ -224,8 +224,12 @@ export const sandboxInfo = z.object({
   backend: z.enum(["docker", "embedded"]),
   /** Image reference for people, null where there is none. */
   image: z.nullable(z.string()),
-  /** Digest of what runs: the image's, or the version of the embedded shell. */
+  /** Digest of what runs: the image's, together with runtime and GPUs if there are any, or the version of the embedded shell. */
   digest: z.string(),
+  /** The container runtime, where one was chosen. */
+  runtime: z.exactOptional(z.string()),
+  /** How many GPUs the container has, or `all`; absent for none. */
+  gpus: z.exactOptional(z.union([z.literal("all"), z.int().positive()])),
   /** One sentence on what this backend cannot do; empty when there is nothing to say. */
   limits: z.string(),
 });

@@ -1,11 +1,12 @@
 import type { DerivationRequest } from "./derivation.ts";
 import type { Explanation } from "./explain.ts";
-import type { StoreProblem, WorkspaceTrees } from "./ports.ts";
+import type { Finding, StoreProblem, WorkspaceTrees } from "./ports.ts";
 import type {
   Derivation,
   Identity,
   JsonValue,
   Profile,
+  SandboxInfo,
   SessionRecord,
   SessionStatus,
 } from "./records.ts";
@@ -17,6 +18,12 @@ export const demoGoal = "The test in this folder fails. Find out why and fix it.
 
 /** `auto` is docker when an engine answers and has the image, else embedded. */
 export type SandboxChoice = "auto" | "docker" | "embedded";
+
+/** A sandbox as a new session would get it, and what was found of its policy. */
+export interface SandboxCheck {
+  readonly sandbox: SandboxInfo;
+  readonly findings: readonly Finding[];
+}
 
 export interface StartRequest {
   /** What the agent is asked, one turn after the other; at least one. */
@@ -107,6 +114,8 @@ export interface Sessions {
   import(lines: AsyncIterable<string>): Promise<string>;
   /** Interrupts a run of this process; false when it runs none. Resume goes on from the next call. */
   stop(session: string): Promise<boolean>;
+  /** Starts a sandbox of its own, tries each wall of it, and leaves nothing. Throws `sandbox.unavailable`, `sandbox.imageMissing`. */
+  checkSandbox(choice: SandboxChoice): Promise<SandboxCheck>;
   /** Newest first. */
   list(): Promise<readonly SessionEntry[]>;
   problems(): Promise<readonly StoreProblem[]>;

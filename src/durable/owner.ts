@@ -6,6 +6,27 @@ export function thisOwner(pid: number): string {
   return `${hostname()}/${pid}/${startOf(pid) ?? "?"}`;
 }
 
+/** The machine's boot: process numbers and starts begin again with it. "?" where it has no name. */
+export function thisBoot(): string {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  } catch {
+    return "?";
+  }
+}
+
+/** As {@link isDead}, for an owner that was written down together with its boot. */
+export function isGone({
+  owner,
+  boot,
+}: {
+  readonly owner: string;
+  readonly boot: string;
+}): boolean {
+  const [host] = owner.split("/");
+  return isDead(owner) || (host === hostname() && boot !== thisBoot());
+}
+
 /** True only when it is proven that the owner is gone; on another machine nothing is proven. */
 export function isDead(owner: string): boolean {
   const [host, pid, start] = owner.split("/");

@@ -83,7 +83,7 @@ export class DockerContainer {
     receive(
       stream,
       { stdout: (bytes) => this.#answers.push(bytes), stderr: () => undefined },
-      (cause) => this.#lose(cause),
+      (cause) => this.lose(cause),
     );
     await this.#container.start();
   }
@@ -92,7 +92,7 @@ export class DockerContainer {
     this.#lost.promise.catch(events.lost);
     const { exec, stream } = await this.#run([...bash, "--noediting", "-i"]);
     receive(stream, { stdout: events.side, stderr: () => undefined }, () => {
-      this.#exitCode(exec).then(events.ended, (error: unknown) => this.#lose(error));
+      this.#exitCode(exec).then(events.ended, (error: unknown) => this.lose(error));
     });
     return {
       write: (text) => stream.write(text),
@@ -113,7 +113,8 @@ export class DockerContainer {
     }
   }
 
-  #lose(cause?: unknown): void {
+  /** Whatever waits for the container, or will, hears `sandbox.lost`. */
+  lose(cause?: unknown): void {
     this.#lost.reject(
       new CairnError(
         "sandbox.lost",
@@ -197,7 +198,7 @@ export class DockerContainer {
     const here = answer.then((value) => ({ value }));
     const first = await within(engineWithinMs, Promise.race([here, this.#lost.promise]));
     if (first !== null) return first.value;
-    this.#lose();
+    this.lose();
     return this.#lost.promise;
   }
 }
@@ -207,7 +208,7 @@ function receive(
   sinks: FrameSinks,
   over: (cause?: unknown) => void,
 ): void {
-  stream.on("data", dockerFrames(sinks));
+  stream.on("data", dockerFrames(sinks, over));
   stream.on("end", () => over());
   stream.on("close", () => over());
   stream.on("error", over);

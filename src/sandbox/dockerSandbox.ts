@@ -1,67 +1,46 @@
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
-import type { Container, ContainerCreateOptions } from "dockerode";
-import * as z from "zod";
 import type Docker from "dockerode";
+import type { Container } from "dockerode";
 import { CairnError } from "../core/errors.ts";
-import type { ExecOptions, ExecResult, Log, SandboxHost } from "../core/ports.ts";
+import type { ExecOptions, ExecResult, Finding, SandboxHost } from "../core/ports.ts";
 import type { SandboxInfo } from "../core/records.ts";
-import { DockerContainer, pipesDirectory, wardenCommand } from "./dockerContainer.ts";
-import { giveTree } from "./giveTree.ts";
-import { PersistentShell } from "./shell.ts";
+import { readLabels } from "./containerLabels.ts";
+import {
+  answerOf,
+  connectEngine,
+  engineUnavailable,
+  removeContainer,
+  statusOf,
+} from "./dockerEngine.ts";
+import { checkOptions, type DockerSandboxOptions } from "./dockerSandboxOptions.ts";
+import { infoOf, requireRuntime } from "./dockerInfo.ts";
+import { lossReason } from "./lossReason.ts";
+import { unmarkContainer } from "./reaper.ts";
+import { checkAsStarted, launch, type Launched } from "./launchContainer.ts";
+import { finding } from "./selfCheck.ts";
+import { lookAtGroups, oomKills } from "./selfCheckProbe.ts";
+import { tryInside } from "./selfCheckTrial.ts";
+import { watchContainer } from "./watchContainer.ts";
 import { within } from "./within.ts";
 
-export interface DockerSandboxOptions {
-  readonly session: string;
-  /** The session's tree on the host; `/workspace` inside. */
-  readonly tree: string;
-  /** A host directory of the session's own; holds `/agent/logs` and `/agent/runtime`. */
-  readonly state: string;
-  readonly image: string;
-  /** Null for DOCKER_HOST or the default socket. */
-  readonly socketPath: string | null;
-  readonly log: Log;
-}
-
-const workspace = "/workspace";
-const logs = "/agent/logs";
-const runtime = "/agent/runtime";
-const sessionPattern = /^[a-z0-9][a-z0-9_.-]{0,62}$/;
-const sessionLabel = "cairn.session";
-const engineWithinMs = 5_000;
-const mebibyte = 1024 * 1024;
+/** After a loss: nothing is waited for that may never answer. */
+const goodbyeMs = 2_000;
+const stopMs = 5_000;
+const killed = 137;
 
 /** A hardened container over the session's tree, driven over the engine's socket. */
 export class DockerSandbox implements SandboxHost {
   readonly #options: DockerSandboxOptions;
   #docker: Docker | null = null;
-  #running: Promise<Running> | null = null;
+  #running: Promise<Launched> | null = null;
 
+  /** Throws `usage.invalid` for a name that no container, image or runtime can have. */
   constructor(options: DockerSandboxOptions) {
-    if (!sessionPattern.test(options.session)) {
-      throw new CairnError(
-        "usage.invalid",
-        `"${options.session}" cannot name a container. Use lower-case letters, digits, ".", "_" and "-", at most 63.`,
-      );
-    }
+    checkOptions(options);
     this.#options = options;
   }
 
   async probe(): Promise<SandboxInfo> {
-    const docker = await this.#engine();
-    await this.#ping(docker);
-    const { image } = this.#options;
-    try {
-      const { Id } = await docker.getImage(image).inspect();
-      return { backend: "docker", image, digest: Id, limits: "" };
-    } catch (error) {
-      if (statusOf(error) !== 404) throw this.#unavailable(error);
-      throw new CairnError(
-        "sandbox.imageMissing",
-        `The image ${image} is not on this machine. Build it with: docker build -t ${image} -f docker/sandbox.Dockerfile docker`,
-        { cause: error },
-      );
-    }
+    return infoOf(this.#options, (await this.#image()).Id);
   }
 
   async start(): Promise<void> {
@@ -69,37 +48,68 @@ export class DockerSandbox implements SandboxHost {
   }
 
   async run(command: string, options: ExecOptions): Promise<ExecResult> {
-    const { shell } = await this.#ensureRunning();
-    try {
-      return await shell.run(command, options);
-    } catch (error) {
-      if (CairnError.is(error, "sandbox.lost")) await this.stop();
-      throw error;
-    }
+    const running = await this.#ensureRunning();
+    return this.#whileHere(running, async () => {
+      const result = await running.shell.run(command, options);
+      const suspect = result.status === "shellDied" || result.exitCode === killed;
+      if (!suspect || !(await this.#ranOutOfMemory(running))) return result;
+      this.#options.log("→ the container was out of memory");
+      return { ...result, outOfMemory: true };
+    });
+  }
+
+  /** Tries each wall as well: what else runs inside may be ended by that. */
+  async check(): Promise<readonly Finding[]> {
+    const fresh = this.#running === null;
+    this.#running ??= this.#launch();
+    const running = await this.#orForget(this.#running);
+    const { shell, container } = running;
+    const findings = await shell.exclusive(async () => {
+      const found = fresh ? running.findings : await checkAsStarted(running);
+      return [...found, ...(await this.#trials(running))];
+    });
+    if (findings.some(isBroken)) await this.stop();
+    else running.oomKills = oomKills(await lookAtGroups(container));
+    return findings;
   }
 
   async frozen<T>(work: () => Promise<T>): Promise<T> {
     if (this.#running === null) return work();
-    const { shell, worker } = await this.#ensureRunning();
-    return shell.exclusive(async () => worker.frozen(work));
+    const running = await this.#ensureRunning();
+    return this.#whileHere(running, async () =>
+      running.shell.exclusive(async () => running.worker.frozen(work)),
+    );
   }
 
   async stop(): Promise<void> {
     const running = this.#running;
     if (running === null) return;
     this.#running = null;
-    this.#options.log("stopping");
+    const { log, marks, session } = this.#options;
+    log("stopping");
     try {
       const { container } = await running;
-      await within(engineWithinMs, removeContainer(container));
+      const gone = await within(
+        stopMs,
+        removeContainer(container).then(() => true),
+      );
+      if (gone === true) await unmarkContainer(marks, session);
     } catch {
-      // It never started, or the engine is gone; the container ends by itself with its stdin.
+      // It never started, or the engine is gone: the container ends by itself with its stdin, and
+      // its mark tells the next start to look.
     }
   }
 
-  async #ensureRunning(): Promise<Running> {
-    this.#running ??= this.#startContainer();
-    const starting = this.#running;
+  async #ensureRunning(): Promise<Launched> {
+    this.#running ??= this.#launch();
+    const running = await this.#orForget(this.#running);
+    const broken = running.findings.filter(isBroken);
+    if (broken.length === 0) return running;
+    await this.stop();
+    throw policyBroken(broken);
+  }
+
+  async #orForget(starting: Promise<Launched>): Promise<Launched> {
     try {
       return await starting;
     } catch (error) {
@@ -108,145 +118,99 @@ export class DockerSandbox implements SandboxHost {
     }
   }
 
-  async #startContainer(): Promise<Running> {
-    const { session, tree, state, image, log } = this.#options;
-    const { digest } = await this.probe();
+  async #launch(): Promise<Launched> {
+    const image = await this.#image();
     const docker = await this.#engine();
     await this.#removeStale(docker);
-    const user = await this.#handOver();
-    const name = `cairn-${session}`;
-    const container = await docker.createContainer({
-      name,
-      Image: digest,
-      User: `${user.uid}:${user.gid}`,
-      Labels: { cairn: "1", [sessionLabel]: session },
-      ...policy({ tree, state }),
-    });
-    const worker = new DockerContainer(container, name);
+    return launch(docker, this.#options, image);
+  }
+
+  /** Work that needs the container, and ends with the reason when it is lost meanwhile. */
+  async #whileHere<T>(running: Launched, work: () => Promise<T>): Promise<T> {
+    const { container, worker } = running;
+    const watch = watchContainer(container, (cause) => worker.lose(cause));
     try {
-      await worker.start();
+      return await work();
     } catch (error) {
-      await removeContainer(container);
+      // What the engine refuses or drops now, it does because the container is not there.
+      if (CairnError.is(error) && error.code !== "sandbox.lost") throw error;
+      const docker = await this.#engine();
+      const reason = await lossReason(docker, container, running.startedAt);
+      await within(goodbyeMs, this.stop());
       throw new CairnError(
-        "sandbox.unavailable",
-        `The image ${image} cannot be started. It has to have bash, cat, mkfifo and rm; docker/sandbox.Dockerfile builds one that does.`,
+        "sandbox.lost",
+        `The container of the session ${reason}. Nothing is run again by itself: resume the session to go on in a new one.`,
         { cause: error },
       );
+    } finally {
+      watch.end();
     }
-    log(`started (container ${name}, image ${image}, workspace ${tree})`);
-    const shell = new PersistentShell({
-      open: async (events) => worker.openShell(events),
-      home: workspace,
-      logs: { host: join(state, "logs"), inside: logs },
-      log,
-    });
-    return { container, worker, shell };
   }
 
-  /** Directories of the container's user: never root, also where the extension runs as root. */
-  async #handOver(): Promise<{ uid: number; gid: number }> {
-    const { tree, state } = this.#options;
-    const writable = [tree, join(state, "logs"), join(state, "runtime")];
-    for (const directory of writable) await mkdir(directory, { recursive: true });
-    const uid = process.getuid?.() ?? 1000;
-    if (uid !== 0) return { uid, gid: process.getgid?.() ?? 1000 };
-    for (const directory of writable) await giveTree(directory, 1000, 1000);
-    return { uid: 1000, gid: 1000 };
+  async #trials(running: Launched): Promise<readonly Finding[]> {
+    try {
+      return await this.#whileHere(running, async () => tryInside(running.container));
+    } catch (error) {
+      if (!CairnError.is(error, "sandbox.lost")) throw error;
+      // Where the runtime has a kernel of its own, that is a process among the others.
+      const verdict = running.expected.ownKernel ? "gap" : "broken";
+      return [finding("trial", "the container outlives it", error.message, verdict)];
+    }
   }
 
+  async #ranOutOfMemory(running: Launched): Promise<boolean> {
+    const counted = oomKills(await lookAtGroups(running.container));
+    const more = counted > running.oomKills;
+    running.oomKills = counted;
+    return more;
+  }
+
+  async #image(): Promise<Docker.ImageInspectInfo> {
+    const docker = await this.#engine();
+    const { image, socketPath, runtime } = this.#options;
+    if (runtime !== null) await requireRuntime(docker, runtime);
+    return answerOf(docker.getImage(image).inspect(), (cause) =>
+      statusOf(cause) === 404
+        ? new CairnError(
+            "sandbox.imageMissing",
+            `The image ${image} is not on this machine. Build it with: docker build -t ${image} -f docker/sandbox.Dockerfile docker`,
+            { cause },
+          )
+        : engineUnavailable(socketPath, cause),
+    );
+  }
+
+  /** Containers of an earlier life of this session, which nobody drives any more. */
   async #removeStale(docker: Docker): Promise<void> {
-    const label = [`${sessionLabel}=${this.#options.session}`];
-    const found = await docker.listContainers({ all: true, filters: { label } });
-    for (const { Id } of found) await removeContainer(docker.getContainer(Id));
+    const { session, keeper, socketPath } = this.#options;
+    const filters = { label: [`cairn.session=${session}`] };
+    const unavailable = (cause?: unknown): CairnError => engineUnavailable(socketPath, cause);
+    const found = await answerOf(docker.listContainers({ all: true, filters }), unavailable);
+    const ours = found.filter(({ Labels }) => readLabels(Labels, keeper.key) !== null);
+    const remove = async ({ Id }: { readonly Id: string }): Promise<void> => {
+      const container: Container = docker.getContainer(Id);
+      await answerOf(removeContainer(container), unavailable);
+    };
+    await Promise.all(ours.map(remove));
   }
 
   async #engine(): Promise<Docker> {
-    if (this.#docker !== null) return this.#docker;
-    // A quarter of a second to load: only who uses a container pays it.
-    const { default: Engine } = await import("dockerode");
-    const { socketPath } = this.#options;
-    this.#docker = socketPath === null ? new Engine() : new Engine({ socketPath });
+    this.#docker ??= await connectEngine(this.#options.socketPath);
     return this.#docker;
   }
-
-  async #ping(docker: Docker): Promise<void> {
-    let answer: unknown;
-    try {
-      answer = await within(engineWithinMs, docker.ping());
-    } catch (error) {
-      throw this.#unavailable(error);
-    }
-    if (answer === null) throw this.#unavailable();
-  }
-
-  #unavailable(cause?: unknown): CairnError {
-    const socket = this.#options.socketPath ?? process.env["DOCKER_HOST"] ?? "/var/run/docker.sock";
-    return new CairnError(
-      "sandbox.unavailable",
-      `No container engine answers at ${socket}. Start Docker (for example: sudo systemctl start docker) or choose the embedded sandbox with --sandbox embedded.`,
-      { cause },
-    );
-  }
 }
 
-interface Running {
-  readonly container: Container;
-  readonly worker: DockerContainer;
-  readonly shell: PersistentShell;
+function isBroken({ verdict }: Finding): boolean {
+  return verdict === "broken";
 }
 
-/** What every container is held to. Each line is seen from inside by a test. */
-function policy(host: { readonly tree: string; readonly state: string }): ContainerCreateOptions {
-  return {
-    Entrypoint: [...wardenCommand],
-    Cmd: [],
-    Healthcheck: { Test: ["NONE"] },
-    WorkingDir: workspace,
-    Env: [`HOME=${runtime}`, "LANG=C.UTF-8", "PAGER=cat", "GIT_PAGER=cat"],
-    OpenStdin: true,
-    // Ends the container, and removes it, when the connection of this process ends.
-    StdinOnce: true,
-    HostConfig: {
-      AutoRemove: true,
-      CapDrop: ["ALL"],
-      SecurityOpt: ["no-new-privileges:true"],
-      ReadonlyRootfs: true,
-      NetworkMode: "none",
-      IpcMode: "private",
-      NanoCpus: 1e9,
-      Memory: 512 * mebibyte,
-      MemorySwap: 512 * mebibyte,
-      PidsLimit: 256,
-      Ulimits: [
-        { Name: "nofile", Soft: 1024, Hard: 4096 },
-        { Name: "core", Soft: 0, Hard: 0 },
-      ],
-      LogConfig: { Type: "none", Config: {} },
-      Tmpfs: {
-        "/tmp": "rw,exec,nosuid,nodev,size=128m,mode=1777",
-        [pipesDirectory]: "rw,noexec,nosuid,nodev,size=1m,mode=1777",
-      },
-      Mounts: [
-        { Type: "bind", Source: host.tree, Target: workspace },
-        { Type: "bind", Source: join(host.state, "logs"), Target: logs },
-        { Type: "bind", Source: join(host.state, "runtime"), Target: runtime },
-      ],
-    },
-  };
-}
-
-async function removeContainer(container: Container): Promise<void> {
-  try {
-    await container.remove({ force: true, v: true });
-  } catch (error) {
-    // 404: it is gone. 409: it is already being removed, because it ended.
-    if (![404, 409].includes(statusOf(error) ?? 0)) throw error;
-    if (statusOf(error) === 409)
-      await container.wait({ condition: "removed" }).catch(() => undefined);
-  }
-}
-
-function statusOf(error: unknown): number | null {
-  const parsed = z.object({ statusCode: z.number() }).safeParse(error);
-  return parsed.success ? parsed.data.statusCode : null;
+function policyBroken(broken: readonly Finding[]): CairnError {
+  const named = broken.map(
+    ({ control, wanted, found }) => `${control} (wanted: ${wanted}; found: ${found})`,
+  );
+  return new CairnError(
+    "sandbox.policy",
+    `The container does not keep its policy, so nothing was run in it: ${named.join(", ")}. See all of it with: cairn sandbox check`,
+    { details: { controls: broken.map(({ control }) => control).join(" ") } },
+  );
 }

@@ -1,10 +1,11 @@
 import { mkdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Worker } from "node:worker_threads";
-import type { ExecOptions, ExecResult, Log, SandboxHost } from "../core/ports.ts";
+import type { ExecOptions, ExecResult, Finding, Log, SandboxHost } from "../core/ports.ts";
 import type { SandboxInfo } from "../core/records.ts";
 import type { CommandOutput } from "./commandOutput.ts";
 import { deferred } from "./deferred.ts";
+import { checkEmbedded } from "./embeddedCheck.ts";
 import { embeddedReply, type EmbeddedReply } from "./embeddedProtocol.ts";
 import { oneAtATime } from "./oneAtATime.ts";
 import { type Ending, runCommand } from "./runCommand.ts";
@@ -23,6 +24,7 @@ export interface EmbeddedSandboxOptions {
 const workspace = "/workspace";
 const digest = "just-bash@3.4.2";
 const memoryMb = 512;
+const checkMs = 10_000;
 /** A thread costs tens of megabytes; what it knows is kept here, and a new one starts in a blink. */
 const idleMs = 3000;
 
@@ -74,6 +76,15 @@ export class EmbeddedSandbox implements SandboxHost {
         this.#idle = setTimeout(() => void this.#inTurn(async () => this.#endWorker()), idleMs);
         this.#idle.unref();
       }
+    });
+  }
+
+  async check(): Promise<readonly Finding[]> {
+    await this.start();
+    return checkEmbedded(async (command) => {
+      const signal = new AbortController().signal;
+      const { stdout } = await this.run(command, { signal, timeoutMs: checkMs });
+      return Buffer.from(stdout).toString("utf8").trim();
     });
   }
 

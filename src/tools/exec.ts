@@ -41,13 +41,16 @@ function outputOf(result: ExecResult, timeoutMs: number): ToolOutput {
     cwd: result.cwd,
     truncated: result.truncated,
     fullOutput: result.fullOutput,
+    ...(result.outOfMemory === true ? { outOfMemory: true } : {}),
   };
   const text = parts.filter((part) => part !== "").join("\n");
   return { text, ok: result.status === "exited" && result.exitCode === 0, data };
 }
 
 function ending(result: ExecResult, timeoutMs: number): string {
-  const cut = result.truncated ? " Output was cut; all of it is kept." : "";
+  const memory =
+    result.outOfMemory === true ? " The sandbox ran out of memory, so a process was killed." : "";
+  const cut = `${memory}${result.truncated ? " Output was cut; all of it is kept." : ""}`;
   switch (result.status) {
     case "exited":
       return `[exit ${result.exitCode ?? "unknown"}, in ${result.cwd}]${cut}`;

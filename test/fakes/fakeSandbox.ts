@@ -1,4 +1,4 @@
-import type { ExecOptions, ExecResult, SandboxHost } from "../../src/core/ports.ts";
+import type { ExecOptions, ExecResult, Finding, SandboxHost } from "../../src/core/ports.ts";
 import type { SandboxInfo } from "../../src/core/records.ts";
 
 /** Runs nothing: remembers the commands and answers each with the same result. */
@@ -33,6 +33,11 @@ export class FakeSandbox implements SandboxHost {
       truncated: false,
       fullOutput: null,
     };
+  }
+
+  async check(): Promise<readonly Finding[]> {
+    await this.start();
+    return [];
   }
 
   async frozen<Result>(work: () => Promise<Result>): Promise<Result> {

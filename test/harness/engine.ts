@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import Docker from "dockerode";
-import { mustRun } from "./command.ts";
+import { command, mustRun } from "./command.ts";
 import { root } from "./root.ts";
 
 export interface TestEngine {
@@ -42,6 +42,8 @@ async function startPrivateEngine(): Promise<TestEngine> {
       dockerd.kill("SIGTERM");
       await once(dockerd, "exit");
     }
+    // Left mounted by a container that had the host's network.
+    await command("umount", [join(state, "run/netns/default")]);
     await rm(state, { recursive: true, force: true });
   };
   try {
@@ -67,8 +69,8 @@ function startDockerd(state: string, socketPath: string): ChildProcess {
   const network = ["--bridge=none", "--iptables=false", "--ip6tables=false"];
   const options = [...places, ...config, ...network, "-H", `unix://${socketPath}`];
   // The engine ends with the test, however the test ends.
-  const command = ["--pdeathsig", "TERM", "dockerd", ...options];
-  const dockerd = spawn("setpriv", command, { stdio: ["ignore", "pipe", "pipe"] });
+  const args = ["--pdeathsig", "TERM", "dockerd", ...options];
+  const dockerd = spawn("setpriv", args, { stdio: ["ignore", "pipe", "pipe"] });
   const log = createWriteStream(join(state, "log"));
   dockerd.stdout.pipe(log);
   dockerd.stderr.pipe(log);

@@ -15,7 +15,14 @@ const report = z.object({
 test("lint reports each planted violation of the map, and nothing else in the tree", async (t) => {
   const copy = await mkdtemp(join(tmpdir(), "cairn-lint-"));
   t.after(() => rm(copy, { recursive: true }));
-  for (const path of ["src", "webview", "oxlint.config.js", "package.json", "tsconfig.json"]) {
+  for (const path of [
+    "src",
+    "webview",
+    "docker",
+    "oxlint.config.js",
+    "package.json",
+    "tsconfig.json",
+  ]) {
     await cp(join(root, path), join(copy, path), { recursive: true });
   }
   await symlink(join(root, "node_modules"), join(copy, "node_modules"));

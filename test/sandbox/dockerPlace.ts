@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DockerSandbox } from "../../src/sandbox/dockerSandbox.ts";
+import type { DockerSandboxOptions } from "../../src/sandbox/dockerSandboxOptions.ts";
 import type { SandboxUnderTest } from "../contracts/sandbox.ts";
 import type { TestEngine } from "../harness/engine.ts";
 
@@ -12,15 +13,21 @@ export interface DockerUnderTest extends SandboxUnderTest {
   readonly session: string;
 }
 
+export const testKeeper = { owner: "test/1/1", boot: "test", key: Buffer.alloc(32, 7) };
+
 /** A sandbox over directories of its own, with a name that no other has. */
 export async function dockerPlace(
-  engine: Pick<TestEngine, "socketPath" | "image">,
+  engine: Pick<TestEngine, "socketPath" | "image"> & Partial<DockerSandboxOptions>,
   session = `test-${process.pid}-${(sessions += 1)}`,
 ): Promise<DockerUnderTest> {
   const place = await mkdtemp(join(tmpdir(), "cairn-sandbox-"));
   const tree = join(place, "workspace");
   const lines: string[] = [];
   const sandbox = new DockerSandbox({
+    runtime: null,
+    gpus: null,
+    keeper: testKeeper,
+    marks: join(place, "marks"),
     ...engine,
     session,
     tree,

@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
-import { lstat, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { connect, createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
+import { lstat, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -10,7 +8,8 @@ import { CairnError } from "../../src/core/errors.ts";
 import { DockerSandbox } from "../../src/sandbox/dockerSandbox.ts";
 import { run, text } from "../contracts/sandbox.ts";
 import { startEngine, type TestEngine } from "../harness/engine.ts";
-import { type DockerUnderTest, dockerPlace } from "./dockerPlace.ts";
+import { type DockerUnderTest, dockerPlace, testKeeper } from "./dockerPlace.ts";
+import { startRelay } from "./engineRelay.ts";
 
 const engine = await startEngine();
 if ("skipped" in engine) {
@@ -70,7 +69,9 @@ function policyAsSeenInside(own: TestEngine): void {
       );
       assert.match(text(hog.stdout), /137\n$/u);
       const python = await run(place.sandbox, "python3 -c 'bytearray(1 << 30)'");
-      assert.deepEqual([python.status, python.exitCode], ["exited", 137]);
+      assert.deepEqual([python.status, python.exitCode, python.outOfMemory], ["exited", 137, true]);
+      const killed = await run(place.sandbox, "bash -c 'kill -9 $$'");
+      assert.deepEqual([killed.exitCode, killed.outOfMemory], [137, undefined]);
       assert.equal(await output("echo $word"), "kept\n");
     });
 
@@ -84,7 +85,7 @@ function policyAsSeenInside(own: TestEngine): void {
           network: HostConfig.NetworkMode,
           privileged: HostConfig.Privileged,
           drop: HostConfig.CapDrop,
-          labels: Config.Labels,
+          session: Config.Labels["cairn.session"],
         },
         {
           cpus: 1e9,
@@ -93,7 +94,7 @@ function policyAsSeenInside(own: TestEngine): void {
           network: "none",
           privileged: false,
           drop: ["ALL"],
-          labels: { cairn: "1", "cairn.session": place.session },
+          session: place.session,
         },
       );
     });
@@ -205,7 +206,11 @@ function withoutEngine(): void {
       const options = {
         tree: "/t",
         state: "/s",
+        marks: "/m",
         image: "i",
+        runtime: null,
+        gpus: null,
+        keeper: testKeeper,
         socketPath: null,
         log: () => undefined,
       };
@@ -225,33 +230,4 @@ function container(own: TestEngine, session: string): Docker.Container {
 async function containers(own: TestEngine, session: string): Promise<readonly unknown[]> {
   const label = [`cairn.session=${session}`];
   return new Docker(own).listContainers({ all: true, filters: { label } });
-}
-
-/** Stands between a sandbox and the engine, and can break every connection. */
-async function startRelay(
-  target: string,
-): Promise<{ readonly socketPath: string; cut(): void; close(): Promise<void> }> {
-  const directory = await mkdtemp(join(tmpdir(), "cairn-relay-"));
-  const socketPath = join(directory, "docker.sock");
-  const sockets = new Set<Socket>();
-  const server = createServer({ allowHalfOpen: true }, (client) => {
-    const upstream = connect({ path: target, allowHalfOpen: true });
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.on("error", () => socket.destroy());
-    }
-    client.pipe(upstream).pipe(client);
-  });
-  await new Promise<void>((resolve) => {
-    server.listen(socketPath, resolve);
-  });
-  const cut = (): void => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  };
-  const close = async (): Promise<void> => {
-    cut();
-    await rm(directory, { recursive: true, force: true });
-  };
-  return { socketPath, cut, close };
 }

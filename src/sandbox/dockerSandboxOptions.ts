@@ -1,0 +1,51 @@
+import { CairnError } from "../core/errors.ts";
+import type { Log } from "../core/ports.ts";
+import type { Keeper } from "./containerLabels.ts";
+import type { Gpus } from "./policy.ts";
+
+export interface DockerSandboxOptions {
+  readonly session: string;
+  /** The session's tree on the host; `/workspace` inside. */
+  readonly tree: string;
+  /** A host directory of the session's own; holds `/agent/logs` and `/agent/runtime`. */
+  readonly state: string;
+  readonly image: string;
+  /** Name of a runtime that the engine lists; null for the engine's own choice. */
+  readonly runtime: string | null;
+  readonly gpus: Gpus | null;
+  /** Null for DOCKER_HOST or the default socket. */
+  readonly socketPath: string | null;
+  readonly keeper: Keeper;
+  /** A directory of Cairn's own with a mark for every container that may exist. */
+  readonly marks: string;
+  readonly log: Log;
+}
+
+const sessionPattern = /^[a-z0-9][a-z0-9_.-]{0,62}$/;
+/** Registry, path, tag and digest; never an option and never two words. */
+const imagePattern =
+  /^[a-z0-9][a-z0-9._-]*(?::\d+)?(?:\/[a-z0-9._-]+)*(?::[\w.-]+)?(?:@sha256:[0-9a-f]{64})?$/;
+const runtimePattern = /^[a-zA-Z0-9][\w.-]{0,62}$/;
+
+/** Throws `usage.invalid` for a name that no container, image or runtime can have. */
+export function checkOptions({ session, image, runtime }: DockerSandboxOptions): void {
+  if (!sessionPattern.test(session)) {
+    throw invalid(
+      `${quoted(session)} cannot name a container. Use lower-case letters, digits, ".", "_" and "-", at most 63.`,
+    );
+  }
+  if (!imagePattern.test(image)) {
+    throw invalid(`${quoted(image)} cannot name an image. A name is like cairn-sandbox:1.`);
+  }
+  if (runtime !== null && !runtimePattern.test(runtime)) {
+    throw invalid(`${quoted(runtime)} cannot name a container runtime. A name is like runsc.`);
+  }
+}
+
+function invalid(sentence: string): CairnError {
+  return new CairnError("usage.invalid", sentence);
+}
+
+function quoted(name: string): string {
+  return JSON.stringify(name.slice(0, 100));
+}

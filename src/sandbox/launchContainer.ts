@@ -1,0 +1,165 @@
+import { chmod, mkdir } from "node:fs/promises";
+import type Docker from "dockerode";
+import type { Container, ContainerCreateOptions } from "dockerode";
+import { CairnError } from "../core/errors.ts";
+import type { Finding } from "../core/ports.ts";
+import { labelsFor } from "./containerLabels.ts";
+import { DockerContainer } from "./dockerContainer.ts";
+import {
+  answerOf,
+  engineReason,
+  engineUnavailable,
+  removeContainer,
+  statusOf,
+} from "./dockerEngine.ts";
+import type { DockerSandboxOptions } from "./dockerSandboxOptions.ts";
+import { giveTree } from "./giveTree.ts";
+import { boundDirectories, containerBody, logs, secrets, workspace } from "./policy.ts";
+import { markContainer } from "./reaper.ts";
+import { finding, judge, type Expected } from "./selfCheck.ts";
+import { judgeInspection } from "./selfCheckEngine.ts";
+import { lookInside } from "./selfCheckProbe.ts";
+import { PersistentShell } from "./shell.ts";
+import { within } from "./within.ts";
+
+/** An image that is not in the engine's cache takes a while. */
+const createWithinMs = 8_000;
+const tidyMs = 3_000;
+
+/** A container that runs, and what was found in it before anything else ran. */
+export interface Launched {
+  readonly container: Container;
+  readonly worker: DockerContainer;
+  readonly shell: PersistentShell;
+  readonly body: ContainerCreateOptions;
+  readonly expected: Expected;
+  readonly podman: boolean;
+  readonly findings: readonly Finding[];
+  /** By this machine's clock. */
+  readonly startedAt: number;
+  /** How many processes the kernel had ended for want of memory, when last asked. */
+  oomKills: number;
+}
+
+/** Creates, starts and checks a container. Throws `sandbox.unavailable`, and has left none then. */
+export async function launch(
+  docker: Docker,
+  options: DockerSandboxOptions,
+  image: Docker.ImageInspectInfo,
+): Promise<Launched> {
+  const { session, keeper, marks, socketPath, log } = options;
+  const startedAt = Date.now();
+  const user = await handOver(options);
+  const name = `cairn-${session}`;
+  const body = containerBody({
+    ...options,
+    name,
+    image: image.Id,
+    user,
+    labels: labelsFor(session, keeper),
+  });
+  await markContainer(marks, session, { ...keeper, socketPath });
+  const container = await create(docker, body, options);
+  const worker = new DockerContainer(container, name);
+  try {
+    await answerOf(worker.start(), (cause) => cannotStart(options, cause), createWithinMs);
+    log(`started (container ${name}, image ${options.image}, workspace ${options.tree})`);
+    const podman = await isPodman(docker);
+    const expected: Expected = {
+      user,
+      variables: [...(image.Config.Env ?? []), ...(body.Env ?? [])].map((each) =>
+        each.replace(/=.*/s, ""),
+      ),
+      ownKernel: /^(?:runsc|kata)/.test(options.runtime ?? ""),
+      gpus: options.gpus !== null,
+    };
+    const shell = new PersistentShell({
+      open: async (events) => worker.openShell(events),
+      home: workspace,
+      logs: { host: boundDirectories(options).get(logs) ?? "", inside: logs },
+      log,
+    });
+    const parts = { container, worker, shell, body, expected, podman, startedAt, oomKills: 0 };
+    return { ...parts, findings: await checkAsStarted(parts) };
+  } catch (error) {
+    await within(tidyMs, removeContainer(container)).catch(() => undefined);
+    if (CairnError.is(error)) throw error;
+    throw engineUnavailable(socketPath, error);
+  }
+}
+
+/** What can be proved in a moment: from inside, and by what the engine says. */
+export async function checkAsStarted({
+  container,
+  body,
+  expected,
+  podman,
+}: Pick<Launched, "container" | "body" | "expected" | "podman">): Promise<readonly Finding[]> {
+  const [facts, inspected] = await Promise.all([
+    answerOf(lookInside(container), lost),
+    answerOf(container.inspect(), lost),
+  ]);
+  const words = facts.get("stderr") ?? "";
+  const spoke = facts.has("status")
+    ? []
+    : [finding("selfCheck", "it runs", words.slice(0, 200) || "it said nothing", "broken")];
+  return [...spoke, ...judge(facts, expected), ...judgeInspection(body, inspected, podman)];
+}
+
+function lost(cause?: unknown): CairnError {
+  return new CairnError(
+    "sandbox.unavailable",
+    "The container engine did not answer while the container was checked. Start the session again.",
+    { cause },
+  );
+}
+
+async function create(
+  docker: Docker,
+  body: ContainerCreateOptions,
+  options: DockerSandboxOptions,
+): Promise<Container> {
+  return answerOf(
+    docker.createContainer(body),
+    (cause) => {
+      if (statusOf(cause) === null) return engineUnavailable(options.socketPath, cause);
+      if (statusOf(cause) !== 409) return cannotStart(options, cause);
+      return new CairnError(
+        "sandbox.unavailable",
+        `Another container has the name ${body.name}, and it is not this Cairn's. Remove it with: docker rm -f ${body.name}`,
+        { cause },
+      );
+    },
+    createWithinMs,
+  );
+}
+
+function cannotStart({ image, runtime, gpus }: DockerSandboxOptions, cause?: unknown): CairnError {
+  const reason = engineReason(cause);
+  const sentence =
+    gpus !== null && /device driver|gpu|nvidia|cdi/i.test(reason)
+      ? `The container engine cannot give a container ${gpus === "all" ? "the GPUs" : `${gpus} GPUs`} (${reason}). Install its GPU toolkit, or empty cairn.sandbox.gpus.`
+      : runtime !== null
+        ? `The image ${image} cannot be started with the runtime ${runtime}: ${reason}. Choose another one in cairn.sandbox.runtime or with --runtime.`
+        : `The image ${image} cannot be started: ${reason}. It has to have bash, cat, mkfifo and rm; docker/sandbox.Dockerfile builds one that does.`;
+  return new CairnError("sandbox.unavailable", sentence, { cause });
+}
+
+/** Directories of the container's user: never root, also where the extension runs as root. */
+async function handOver(options: DockerSandboxOptions): Promise<{ uid: number; gid: number }> {
+  const directories = boundDirectories(options);
+  const closed = directories.get(secrets) ?? "";
+  for (const directory of directories.values()) await mkdir(directory, { recursive: true });
+  await chmod(closed, 0o555);
+  const writable = [...directories.values()].filter((directory) => directory !== closed);
+  const uid = process.getuid?.() ?? 1000;
+  if (uid !== 0) return { uid, gid: process.getgid?.() ?? 1000 };
+  for (const directory of writable) await giveTree(directory, 1000, 1000);
+  return { uid: 1000, gid: 1000 };
+}
+
+/** Podman answers as Docker does, and says less about what it made. */
+async function isPodman(docker: Docker): Promise<boolean> {
+  const { Components: components } = await docker.version();
+  return components.some(({ Name: name }) => name.startsWith("Podman"));
+}

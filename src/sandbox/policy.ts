@@ -1,0 +1,138 @@
+import { join } from "node:path";
+import type { ContainerCreateOptions } from "dockerode";
+import seccomp from "../../docker/seccomp.json" with { type: "json" };
+import { pipesDirectory, wardenCommand } from "./dockerContainer.ts";
+
+const mebibyte = 1024 * 1024;
+
+/** Places inside. */
+export const workspace = "/workspace";
+export const logs = "/agent/logs";
+export const runtime = "/agent/runtime";
+export const secrets = "/agent/secrets";
+
+/** What every container is held to, whatever its image or the workspace asks for. */
+export const limits = {
+  cpus: 1,
+  memoryBytes: 512 * mebibyte,
+  processes: 256,
+  openFiles: { soft: 1024, hard: 4096 },
+  tmpBytes: 128 * mebibyte,
+} as const;
+
+/** Our own list of system calls, as the engine's interface takes it: inline. */
+const systemCalls = JSON.stringify(seccomp);
+
+/** What the host gives: directories of its own, and the user they belong to. */
+export interface HostPlaces {
+  readonly tree: string;
+  readonly state: string;
+}
+
+/** Mounted directories of the host, by where they are seen inside. */
+export function boundDirectories({ tree, state }: HostPlaces): ReadonlyMap<string, string> {
+  return new Map([
+    [workspace, tree],
+    [logs, join(state, "logs")],
+    [runtime, join(state, "runtime")],
+    [secrets, join(state, "secrets")],
+  ]);
+}
+
+/** In memory, gone with the container: option texts by place. */
+export const volatileDirectories: Readonly<Record<string, string>> = {
+  "/tmp": `rw,exec,nosuid,nodev,size=${limits.tmpBytes / mebibyte}m,mode=1777`,
+  "/dev/shm": "rw,noexec,nosuid,nodev,size=64m,mode=1777",
+  // The engine's own is writable for everyone.
+  "/dev/mqueue": "ro,noexec,nosuid,nodev,size=4k,mode=555",
+  [pipesDirectory]: "rw,noexec,nosuid,nodev,size=1m,mode=1777",
+};
+
+/** The only places that a command can write to. */
+export const writablePlaces: readonly string[] = [
+  workspace,
+  logs,
+  runtime,
+  ...Object.keys(volatileDirectories).filter((place) => place !== "/dev/mqueue"),
+];
+
+/** Added to what the image sets; nothing of the host's environment goes in. */
+export const environment: Readonly<Record<string, string>> = {
+  HOME: runtime,
+  LANG: "C.UTF-8",
+  PAGER: "cat",
+  GIT_PAGER: "cat",
+};
+
+/** The parts of a container that are not the same for all. */
+export interface ContainerParts extends HostPlaces {
+  readonly name: string;
+  /** Digest of the image. */
+  readonly image: string;
+  readonly user: { readonly uid: number; readonly gid: number };
+  readonly labels: Readonly<Record<string, string>>;
+  /** Name of the runtime as the engine lists it; null for the engine's own choice. */
+  readonly runtime: string | null;
+  readonly gpus: Gpus | null;
+}
+
+export type Gpus = "all" | number;
+
+/** The body of the engine's create call. Nothing in it comes from an image, a workspace or a model. */
+export function containerBody(parts: ContainerParts): ContainerCreateOptions {
+  const { name, image, user, labels } = parts;
+  return {
+    name,
+    Image: image,
+    User: `${user.uid}:${user.gid}`,
+    Labels: { ...labels },
+    Entrypoint: [...wardenCommand],
+    Cmd: [],
+    Healthcheck: { Test: ["NONE"] },
+    WorkingDir: workspace,
+    Env: Object.entries(environment).map(([variable, value]) => `${variable}=${value}`),
+    OpenStdin: true,
+    // Ends the container, and removes it, when the connection of this process ends.
+    StdinOnce: true,
+    HostConfig: hostConfig(parts),
+  };
+}
+
+/** The types of dockerode do not know private control groups. */
+type HostConfig = ContainerCreateOptions["HostConfig"] & { readonly CgroupnsMode: "private" };
+
+function hostConfig(parts: ContainerParts): HostConfig {
+  return {
+    AutoRemove: true,
+    Privileged: false,
+    CapDrop: ["ALL"],
+    SecurityOpt: ["no-new-privileges:true", `seccomp=${systemCalls}`],
+    ReadonlyRootfs: true,
+    // No session declares a network yet. One that does gets a network of its own.
+    NetworkMode: "none",
+    IpcMode: "private",
+    CgroupnsMode: "private",
+    NanoCpus: limits.cpus * 1e9,
+    Memory: limits.memoryBytes,
+    MemorySwap: limits.memoryBytes,
+    PidsLimit: limits.processes,
+    Ulimits: [
+      { Name: "nofile", Soft: limits.openFiles.soft, Hard: limits.openFiles.hard },
+      { Name: "core", Soft: 0, Hard: 0 },
+    ],
+    LogConfig: { Type: "none", Config: {} },
+    Tmpfs: { ...volatileDirectories },
+    Mounts: [...boundDirectories(parts)].map(([Target, Source]) => ({
+      Type: "bind",
+      Source,
+      Target,
+      ReadOnly: Target === secrets,
+    })),
+    ...(parts.runtime === null ? {} : { Runtime: parts.runtime }),
+    ...(parts.gpus === null ? {} : { DeviceRequests: [deviceRequest(parts.gpus)] }),
+  };
+}
+
+function deviceRequest(gpus: Gpus) {
+  return { Driver: "", Count: gpus === "all" ? -1 : gpus, Capabilities: [["gpu"]] };
+}

@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { containerBody, type ContainerParts } from "../../src/sandbox/policy.ts";
+import { DockerSandbox } from "../../src/sandbox/dockerSandbox.ts";
+import type { DockerSandboxOptions } from "../../src/sandbox/dockerSandboxOptions.ts";
+import { testKeeper } from "./dockerPlace.ts";
+
+const parts: ContainerParts = {
+  name: "cairn-one",
+  image: "sha256:1",
+  user: { uid: 1000, gid: 1000 },
+  labels: { cairn: "1" },
+  tree: "/host/tree",
+  state: "/host/state",
+  runtime: null,
+  gpus: null,
+};
+
+const options: DockerSandboxOptions = {
+  session: "one",
+  tree: "/host/tree",
+  state: "/host/state",
+  image: "image",
+  runtime: null,
+  gpus: null,
+  socketPath: null,
+  keeper: testKeeper,
+  marks: "/host/marks",
+  log: () => undefined,
+};
+
+const dangerous = `
+  io_uring_setup io_uring_enter io_uring_register unshare setns mount umount2 pivot_root
+  move_mount fsopen open_tree chroot ptrace keyctl add_key request_key bpf userfaultfd
+  perf_event_open process_vm_readv process_vm_writev pidfd_getfd open_by_handle_at
+  kexec_load init_module finit_module reboot swapon syslog acct quotactl kcmp vhangup
+`;
+
+test("the whole of what the engine is asked for, whatever image and workspace want", () => {
+  const { Entrypoint: entrypoint, HostConfig: host = {}, ...body } = containerBody(parts);
+  const [noNewPrivileges, seccomp = ""] = host.SecurityOpt ?? [];
+  assert.deepEqual(entrypoint?.slice(0, 4), ["bash", "--noprofile", "--norc", "-c"]);
+  assert.equal(noNewPrivileges, "no-new-privileges:true");
+  assert.match(seccomp, /^seccomp=\{"defaultAction":"SCMP_ACT_ERRNO"/u);
+  assert.deepEqual(body, {
+    name: "cairn-one",
+    Image: "sha256:1",
+    User: "1000:1000",
+    Labels: { cairn: "1" },
+    Cmd: [],
+    Healthcheck: { Test: ["NONE"] },
+    WorkingDir: "/workspace",
+    Env: ["HOME=/agent/runtime", "LANG=C.UTF-8", "PAGER=cat", "GIT_PAGER=cat"],
+    OpenStdin: true,
+    StdinOnce: true,
+  });
+  const bind = { Type: "bind", ReadOnly: false };
+  assert.deepEqual(
+    { ...host, SecurityOpt: [] },
+    {
+      AutoRemove: true,
+      Privileged: false,
+      CapDrop: ["ALL"],
+      SecurityOpt: [],
+      ReadonlyRootfs: true,
+      NetworkMode: "none",
+      IpcMode: "private",
+      CgroupnsMode: "private",
+      NanoCpus: 1_000_000_000,
+      Memory: 536_870_912,
+      MemorySwap: 536_870_912,
+      PidsLimit: 256,
+      Ulimits: [
+        { Name: "nofile", Soft: 1024, Hard: 4096 },
+        { Name: "core", Soft: 0, Hard: 0 },
+      ],
+      LogConfig: { Type: "none", Config: {} },
+      Tmpfs: {
+        "/tmp": "rw,exec,nosuid,nodev,size=128m,mode=1777",
+        "/dev/shm": "rw,noexec,nosuid,nodev,size=64m,mode=1777",
+        "/dev/mqueue": "ro,noexec,nosuid,nodev,size=4k,mode=555",
+        "/run/cairn": "rw,noexec,nosuid,nodev,size=1m,mode=1777",
+      },
+      Mounts: [
+        { ...bind, Source: "/host/tree", Target: "/workspace" },
+        { ...bind, Source: "/host/state/logs", Target: "/agent/logs" },
+        { ...bind, Source: "/host/state/runtime", Target: "/agent/runtime" },
+        { ...bind, Source: "/host/state/secrets", Target: "/agent/secrets", ReadOnly: true },
+      ],
+    },
+  );
+});
+
+test("a runtime and GPUs are asked for when they are chosen, and change nothing else", () => {
+  const plain = containerBody(parts).HostConfig ?? {};
+  const chosen = containerBody({ ...parts, runtime: "runsc", gpus: "all" }).HostConfig ?? {};
+  assert.deepEqual(chosen, {
+    ...plain,
+    Runtime: "runsc",
+    DeviceRequests: [{ Driver: "", Count: -1, Capabilities: [["gpu"]] }],
+  });
+  const [two] = containerBody({ ...parts, gpus: 2 }).HostConfig?.DeviceRequests ?? [];
+  assert.equal(two?.Count, 2);
+});
+
+test("no system call that opens a way around the walls is on our list", () => {
+  const [, seccomp = ""] = containerBody(parts).HostConfig?.SecurityOpt ?? [];
+  const listed: string = seccomp;
+  for (const call of dangerous.trim().split(/\s+/u)) {
+    assert.equal(listed.includes(`"${call}"`), false, call);
+  }
+});
+
+test("text that is a command, an option or a mount is never a name of anything", () => {
+  for (const name of ["x; touch /tmp/p", "$(id)", "--privileged", "-v/:/h", "a b", ""]) {
+    for (const field of ["session", "image", "runtime"]) {
+      assert.throws(() => new DockerSandbox({ ...options, [field]: name }), {
+        code: "usage.invalid",
+      });
+    }
+  }
+  for (const image of [
+    "cairn-sandbox",
+    "a/b:1.2",
+    "host.example:5000/a/b@sha256:" + "0".repeat(64),
+  ])
+    assert.doesNotThrow(() => new DockerSandbox({ ...options, image }));
+});
