@@ -15,8 +15,13 @@ import { parseSkillSource } from "./skills/parseSkillSource.ts";
 import { RecalledSkills } from "./skills/recalledSkills.ts";
 import { SnapshotTrees } from "./snapshot/snapshotTrees.ts";
 import { askQuestionTool } from "./tools/askQuestion.ts";
+import { editFileTool } from "./tools/editFile.ts";
 import { execTool } from "./tools/exec.ts";
+import { listFilesTool } from "./tools/listFiles.ts";
+import { readFileTool } from "./tools/readFile.ts";
+import { searchTool } from "./tools/search.ts";
 import { skillTool } from "./tools/skill.ts";
+import { writeFileTool } from "./tools/writeFile.ts";
 
 export interface PartsOptions {
   readonly workspace: string;
@@ -61,7 +66,16 @@ export class PartsMaker {
       driver,
       world,
       model: models.model(spec.model),
-      tools: [execTool(sandbox), skillTool(skills), askQuestionTool()],
+      tools: [
+        execTool(sandbox),
+        readFileTool(sandbox),
+        writeFileTool(sandbox),
+        editFileTool(sandbox),
+        listFilesTool(sandbox),
+        searchTool(sandbox),
+        skillTool(skills),
+        askQuestionTool(),
+      ],
       trees: this.trees(id, spec.workspace),
       sandbox,
       flows,

@@ -169,6 +169,8 @@ export interface ExecOptions {
   /** Ends the command's process tree; the result then has `status: "cancelled"`. */
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
+  /** What the log shows in place of the command, where the command is ours and not the model's. */
+  readonly shown?: string;
 }
 
 /**

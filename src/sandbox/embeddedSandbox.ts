@@ -67,7 +67,7 @@ export class EmbeddedSandbox implements SandboxHost {
       const logs = { host: join(state, "logs"), inside: "/agent/logs" };
       clearTimeout(this.#idle);
       try {
-        return await runCommand(command, { logs, log }, async (output) =>
+        return await runCommand(options.shown ?? command, { logs, log }, async (output) =>
           this.#run(command, options, output),
         );
       } finally {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, suite, test } from "node:test";
+import { fileToolsContract } from "../contracts/fileTools.ts";
 import { run, sandboxContract, seen, text } from "../contracts/sandbox.ts";
 import { startEngine } from "../harness/engine.ts";
 import { type DockerUnderTest, dockerPlace } from "./dockerPlace.ts";
@@ -13,6 +14,7 @@ if ("skipped" in engine) {
   after(async () => engine.stop());
   const make = async (): Promise<DockerUnderTest> => dockerPlace(engine);
   sandboxContract("the docker sandbox", make, { realBash: true });
+  fileToolsContract("the docker sandbox", make, { realBash: true });
   for (const middle of [false, true]) runShellCases(make, middle);
   outputCases(make);
 }
