@@ -31,6 +31,7 @@ const rooms = {
     "node:crypto",
     "node:fs",
     "node:fs/promises",
+    "node:http",
     "node:net",
     "node:path",
     "node:stream",

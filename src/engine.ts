@@ -32,6 +32,8 @@ import { EmbeddedDriver } from "./durable/embeddedDriver.ts";
 import { thisOwner } from "./durable/owner.ts";
 import { placeStore, stateRoot, storeKey } from "./durable/storePlace.ts";
 import { ModelSource } from "./model/modelSource.ts";
+import { runningWorkers, type ProcessStatus } from "./sandbox/statusSocket.ts";
+import { Workers } from "./sandbox/workers.ts";
 import { PartsMaker } from "./sessionParts.ts";
 
 export { verifyBundle } from "./bundle/bundle.ts";
@@ -54,6 +56,8 @@ export interface EngineOptions {
   readonly onRecord: (record: SessionRecord) => void;
   /** Where records are kept; the workspace's own store when left out. Closed with the engine. */
   readonly driver?: DurableDriver;
+  /** The sandboxes of this process, where it has several engines; its own when left out. */
+  readonly workers?: Workers;
   /** Flows of one's own, beside the agent. */
   readonly flows?: readonly FlowDefinition[];
   /** Whether this process ends waits whose time is over; not for one that is gone in a moment. True when left out. */
@@ -84,6 +88,7 @@ export class Engine implements Sessions {
   readonly #options: EngineOptions;
   readonly #driver: DurableDriver;
   readonly #models: ModelSource;
+  readonly #workers: Workers;
   readonly #maker: PartsMaker;
   readonly #live = new Map<string, Live>();
   /** Sessions whose copy is being removed. */
@@ -106,6 +111,7 @@ export class Engine implements Sessions {
     this.notice = notice;
     this.#driver = driver;
     this.#models = new ModelSource(options.apiKey);
+    this.#workers = options.workers ?? new Workers(root, options.log);
     this.#maker = new PartsMaker({
       ...options,
       root,
@@ -114,6 +120,7 @@ export class Engine implements Sessions {
       driver: this.#driver,
       models: this.#models,
       flows: options.flows ?? [],
+      workers: this.#workers,
     });
   }
 
@@ -270,11 +277,17 @@ export class Engine implements Sessions {
     return this.#driver.read(session);
   }
 
+  async runtimeLog(session: string): Promise<readonly string[]> {
+    await this.#driver.read(session);
+    return this.#maker.runtimeLog(session);
+  }
+
   async close(): Promise<void> {
     this.#deadlines.close();
     await Promise.all([...this.#live.keys()].map(async (session) => this.stop(session)));
     for (const live of this.#live.values()) this.#drop(live);
     await Promise.all(this.#dropping.values());
+    if (this.#options.workers === undefined) await this.#workers.close();
     await this.#models.close();
     await this.#driver.close();
   }
@@ -398,6 +411,18 @@ function sourceOfUnfinished({ first, last }: SessionSummary): readonly string[] 
   const status = statusOf(last);
   const source = first.kind === "session.started" ? first.spec.replayOf : null;
   return source !== null && (status === "running" || status === "waiting") ? [source] : [];
+}
+
+/** What joins the sandboxes of all engines of a process behind one socket. Whoever makes it closes it. */
+export function processWorkers(environment: NodeJS.ProcessEnv, log: Log): Workers {
+  return new Workers(stateRoot(environment), log);
+}
+
+/** What every process of this user says of the sandboxes that it runs. */
+export async function runningSandboxes(
+  environment: NodeJS.ProcessEnv,
+): Promise<readonly ProcessStatus[]> {
+  return runningWorkers(stateRoot(environment));
 }
 
 function openStore(

@@ -9,8 +9,13 @@ import type { SessionParts } from "./core/session.ts";
 import type { SandboxChoice } from "./core/sessions.ts";
 import { isDead } from "./durable/owner.ts";
 import type { ModelSource } from "./model/modelSource.ts";
+import { redactText } from "./bundle/redactText.ts";
 import { DockerSandbox } from "./sandbox/dockerSandbox.ts";
 import { EmbeddedSandbox } from "./sandbox/embeddedSandbox.ts";
+import { KnownTools } from "./sandbox/knownTools.ts";
+import { RuntimeLog, runtimeLogFiles } from "./sandbox/runtimeLog.ts";
+import { Worker } from "./sandbox/worker.ts";
+import type { Workers } from "./sandbox/workers.ts";
 import { parseSkillSource } from "./skills/parseSkillSource.ts";
 import { RecalledSkills } from "./skills/recalledSkills.ts";
 import { SnapshotTrees } from "./snapshot/snapshotTrees.ts";
@@ -42,6 +47,8 @@ export interface PartsOptions {
   readonly models: ModelSource;
   readonly world: World;
   readonly flows: readonly FlowDefinition[];
+  /** The sandboxes that this process has running. */
+  readonly workers: Workers;
 }
 
 /** Makes what one session runs with: sandbox, trees, tools, skills. A flow or a tool of one's own gets its line here. */
@@ -57,7 +64,7 @@ export class PartsMaker {
     spec: SessionSpec,
   ): { readonly parts: SessionParts; readonly sandbox: SandboxHost } {
     const { driver, world, models, onRecord, flows } = this.#options;
-    const sandbox = this.#sandbox(id, spec.sandbox.backend, spec.sandbox.image);
+    const sandbox = this.#worker(id, spec.sandbox);
     const skills = new RecalledSkills({
       cache: this.#skillCache,
       digest: spec.skills?.digest ?? "",
@@ -91,13 +98,13 @@ export class PartsMaker {
 
   async chooseSandbox(id: string, choice: SandboxChoice): Promise<SandboxInfo> {
     const { image, log } = this.#options;
-    if (choice !== "auto") return this.#sandbox(id, choice, image).probe();
+    if (choice !== "auto") return this.#sandbox(id, { backend: choice, image }, log).probe();
     try {
-      return await this.#sandbox(id, "docker", image).probe();
+      return await this.#sandbox(id, { backend: "docker", image }, log).probe();
     } catch (error) {
       if (!CairnError.is(error)) throw error;
       log(`docker is not used: ${error.message}`);
-      return this.#sandbox(id, "embedded", null).probe();
+      return this.#sandbox(id, { backend: "embedded", image: null }, log).probe();
     }
   }
 
@@ -135,8 +142,35 @@ export class PartsMaker {
     await rm(this.#home(id), { recursive: true, force: true });
   }
 
-  #sandbox(id: string, backend: SandboxInfo["backend"], image: string | null): SandboxHost {
-    const { dist, dockerSocket, log, image: usual } = this.#options;
+  /** The files of a session's runtime log, oldest first. */
+  async runtimeLog(id: string): Promise<readonly string[]> {
+    return runtimeLogFiles(join(this.#options.root, "sessions", id));
+  }
+
+  /** The sandbox of a session with its life around it, and the log of both. */
+  #worker(id: string, info: SandboxInfo): Worker {
+    const { root, workers, log } = this.#options;
+    const kept = new RuntimeLog(this.#home(id), (line) => redactText(line, []).text);
+    return new Worker({
+      session: id,
+      info,
+      make: (write) => this.#sandbox(id, info, write),
+      log: (line) => {
+        log(line);
+        kept.write(line);
+      },
+      note: (line) => kept.write(line),
+      tools: new KnownTools(root),
+      workers,
+    });
+  }
+
+  #sandbox(
+    id: string,
+    { backend, image }: Pick<SandboxInfo, "backend" | "image">,
+    log: Log,
+  ): SandboxHost {
+    const { dist, dockerSocket, image: usual } = this.#options;
     const state = this.#home(id);
     const tree = this.#copy(id);
     if (backend === "embedded") {

@@ -205,6 +205,13 @@ export interface Sandbox {
   run(command: string, options: ExecOptions): Promise<ExecResult>;
 }
 
+/** What a sandbox uses, all of its processes together. */
+export interface SandboxUsage {
+  readonly memoryBytes: number;
+  /** Of the processor, since the start. */
+  readonly cpuMs: number;
+}
+
 /** What the wiring holds: the life of a sandbox. */
 export interface SandboxHost extends Sandbox {
   /**
@@ -216,7 +223,12 @@ export interface SandboxHost extends Sandbox {
   start(): Promise<void>;
   /** Stops every process inside while `work` runs, so that nothing races with the host. */
   frozen<T>(work: () => Promise<T>): Promise<T>;
-  /** Ends it and leaves nothing behind. Idempotent, never throws. */
+  /**
+   * What it uses now: cheap, for it is the heartbeat, too. Null when nothing runs or the backend
+   * cannot tell. Throws `sandbox.lost` when what ran is gone.
+   */
+  usage(): Promise<SandboxUsage | null>;
+  /** Asks what runs inside to end, ends it after a grace, and leaves nothing behind. Idempotent, never throws. */
   stop(): Promise<void>;
 }
 

@@ -4,9 +4,11 @@ import type { Container, ContainerCreateOptions } from "dockerode";
 import * as z from "zod";
 import type Docker from "dockerode";
 import { CairnError } from "../core/errors.ts";
-import type { ExecOptions, ExecResult, Log, SandboxHost } from "../core/ports.ts";
+import type { ExecOptions, ExecResult, Log, SandboxHost, SandboxUsage } from "../core/ports.ts";
 import type { SandboxInfo } from "../core/records.ts";
 import { DockerContainer, pipesDirectory, wardenCommand } from "./dockerContainer.ts";
+import { askToEnd } from "./askToEnd.ts";
+import { dockerUsage } from "./dockerUsage.ts";
 import { giveTree } from "./giveTree.ts";
 import { PersistentShell } from "./shell.ts";
 import { within } from "./within.ts";
@@ -84,6 +86,11 @@ export class DockerSandbox implements SandboxHost {
     return shell.exclusive(async () => worker.frozen(work));
   }
 
+  async usage(): Promise<SandboxUsage | null> {
+    const running = await this.#running;
+    return running === null ? null : dockerUsage(running.container);
+  }
+
   async stop(): Promise<void> {
     const running = this.#running;
     if (running === null) return;
@@ -91,6 +98,7 @@ export class DockerSandbox implements SandboxHost {
     this.#options.log("stopping");
     try {
       const { container } = await running;
+      await askToEnd(container);
       await within(engineWithinMs, removeContainer(container));
     } catch {
       // It never started, or the engine is gone; the container ends by itself with its stdin.
