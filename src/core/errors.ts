@@ -51,6 +51,7 @@ export type CairnErrorCode =
   | "sandbox.unavailable"
   | "sandbox.imageMissing"
   | "sandbox.lost"
+  | "sandbox.policy"
   | "skills.unavailable"
   | "skills.unsafe"
   | "snapshot.unsafe"

@@ -212,6 +212,17 @@ export interface SandboxUsage {
   readonly cpuMs: number;
 }
 
+/** One control of a sandbox's policy, as it was found from inside or from the engine. */
+export interface Finding {
+  /** Stable name, for example `root.readOnly`. */
+  readonly control: string;
+  /** What is wanted and what was found, for people; neither has a secret. */
+  readonly wanted: string;
+  readonly found: string;
+  /** `broken` refuses the session; `gap` is what this backend cannot give, said openly. */
+  readonly verdict: "held" | "broken" | "gap";
+}
+
 /** What the wiring holds: the life of a sandbox. */
 export interface SandboxHost extends Sandbox {
   /**
