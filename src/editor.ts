@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import * as vscode from "vscode";
-import { Engine } from "./engine.ts";
+import { Engine, processWorkers } from "./engine.ts";
 import { registerCommands } from "./host/commands.ts";
 import type { Editor } from "./host/firstUse.ts";
 import { Folders } from "./host/folders.ts";
@@ -28,6 +28,7 @@ export function openEditor(
 ): OpenEditor {
   const { extensionUri, extensionPath, secrets, subscriptions, workspaceState } = context;
   const log = openLog();
+  const workers = processWorkers(process.env, log.write);
   const folders = new Folders(async (folder) => {
     const settings = readSettings(folder.uri);
     const socket = settings["sandbox.dockerSocket"];
@@ -41,6 +42,7 @@ export function openEditor(
       environment: process.env,
       apiKey: async (url) => readApiKey(secrets, url),
       log: log.write,
+      workers,
       onRecord: (record) => known.add(folder, record),
     });
     void pruneQuietly(folder, sessions, log.write).then(refresh);
@@ -64,7 +66,7 @@ export function openEditor(
     known,
     replays,
     panel,
-    statusBar(known),
+    statusBar(known, async () => workers.statuses()),
     registerCommands({ folders, known, runs, panel, replays, secrets, log }),
     view.onDidChangeVisibility(refresh),
     vscode.window.onDidChangeWindowState(({ focused }) => focused && refresh()),
@@ -73,5 +75,13 @@ export function openEditor(
   );
   refresh();
   const tree = new SessionsTree(known);
-  return { panel, tree, files: new TreeFiles(folders), close: async () => folders.close() };
+  return {
+    panel,
+    tree,
+    files: new TreeFiles(folders),
+    close: async () => {
+      await folders.close();
+      await workers.close();
+    },
+  };
 }

@@ -34,6 +34,8 @@ import { EmbeddedDriver } from "./durable/embeddedDriver.ts";
 import { thisOwner } from "./durable/owner.ts";
 import { placeStore, stateRoot, storeKey } from "./durable/storePlace.ts";
 import { ModelSource } from "./model/modelSource.ts";
+import { runningWorkers, type ProcessStatus } from "./sandbox/statusSocket.ts";
+import { Workers } from "./sandbox/workers.ts";
 import { PartsMaker } from "./sessionParts.ts";
 
 export { verifyBundle } from "./bundle/bundle.ts";
@@ -59,6 +61,8 @@ export interface EngineOptions {
   readonly onRecord: (record: SessionRecord) => void;
   /** Where records are kept; the workspace's own store when left out. Closed with the engine. */
   readonly driver?: DurableDriver;
+  /** The sandboxes of this process, where it has several engines; its own when left out. */
+  readonly workers?: Workers;
   /** Flows of one's own, beside the agent. */
   readonly flows?: readonly FlowDefinition[];
   /** Whether this process ends waits whose time is over; not for one that is gone in a moment. True when left out. */
@@ -89,6 +93,7 @@ export class Engine implements Sessions {
   readonly #options: EngineOptions;
   readonly #driver: DurableDriver;
   readonly #models: ModelSource;
+  readonly #workers: Workers;
   readonly #maker: PartsMaker;
   readonly #live = new Map<string, Live>();
   /** Sessions whose copy is being removed. */
@@ -113,6 +118,7 @@ export class Engine implements Sessions {
     this.notice = notice;
     this.#driver = driver;
     this.#models = new ModelSource(options.apiKey);
+    this.#workers = options.workers ?? new Workers(root, options.log);
     this.#maker = new PartsMaker({
       ...options,
       root,
@@ -123,6 +129,7 @@ export class Engine implements Sessions {
       flows: options.flows ?? [],
       runtime: options.runtime ?? null,
       gpus: options.gpus ?? null,
+      workers: this.#workers,
     });
     this.#reaping = this.#maker.reapContainers();
   }
@@ -284,12 +291,18 @@ export class Engine implements Sessions {
     return this.#driver.read(session);
   }
 
+  async runtimeLog(session: string): Promise<readonly string[]> {
+    await this.#driver.read(session);
+    return this.#maker.runtimeLog(session);
+  }
+
   async close(): Promise<void> {
     this.#deadlines.close();
     await Promise.all([...this.#live.keys()].map(async (session) => this.stop(session)));
     for (const live of this.#live.values()) this.#drop(live);
     await Promise.all(this.#dropping.values());
     await this.#reaping;
+    if (this.#options.workers === undefined) await this.#workers.close();
     await this.#models.close();
     await this.#driver.close();
   }
@@ -413,6 +426,18 @@ function sourceOfUnfinished({ first, last }: SessionSummary): readonly string[] 
   const status = statusOf(last);
   const source = first.kind === "session.started" ? first.spec.replayOf : null;
   return source !== null && (status === "running" || status === "waiting") ? [source] : [];
+}
+
+/** What joins the sandboxes of all engines of a process behind one socket. Whoever makes it closes it. */
+export function processWorkers(environment: NodeJS.ProcessEnv, log: Log): Workers {
+  return new Workers(stateRoot(environment), log);
+}
+
+/** What every process of this user says of the sandboxes that it runs. */
+export async function runningSandboxes(
+  environment: NodeJS.ProcessEnv,
+): Promise<readonly ProcessStatus[]> {
+  return runningWorkers(stateRoot(environment));
 }
 
 function openStore(

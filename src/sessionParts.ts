@@ -10,15 +10,25 @@ import type { SandboxCheck, SandboxChoice } from "./core/sessions.ts";
 import { isDead, isGone, thisBoot } from "./durable/owner.ts";
 import { storeKey } from "./durable/storePlace.ts";
 import type { ModelSource } from "./model/modelSource.ts";
+import { redactText } from "./bundle/redactText.ts";
 import { DockerSandbox } from "./sandbox/dockerSandbox.ts";
 import { EmbeddedSandbox } from "./sandbox/embeddedSandbox.ts";
 import { reap } from "./sandbox/reaper.ts";
+import { KnownTools } from "./sandbox/knownTools.ts";
+import { RuntimeLog, runtimeLogFiles } from "./sandbox/runtimeLog.ts";
+import { Worker } from "./sandbox/worker.ts";
+import type { Workers } from "./sandbox/workers.ts";
 import { parseSkillSource } from "./skills/parseSkillSource.ts";
 import { RecalledSkills } from "./skills/recalledSkills.ts";
 import { SnapshotTrees } from "./snapshot/snapshotTrees.ts";
 import { askQuestionTool } from "./tools/askQuestion.ts";
+import { editFileTool } from "./tools/editFile.ts";
 import { execTool } from "./tools/exec.ts";
+import { listFilesTool } from "./tools/listFiles.ts";
+import { readFileTool } from "./tools/readFile.ts";
+import { searchTool } from "./tools/search.ts";
 import { skillTool } from "./tools/skill.ts";
+import { writeFileTool } from "./tools/writeFile.ts";
 
 export interface PartsOptions {
   readonly workspace: string;
@@ -42,6 +52,8 @@ export interface PartsOptions {
   readonly models: ModelSource;
   readonly world: World;
   readonly flows: readonly FlowDefinition[];
+  /** The sandboxes that this process has running. */
+  readonly workers: Workers;
 }
 
 /** What of a sandbox is chosen before it is found. */
@@ -60,7 +72,7 @@ export class PartsMaker {
     spec: SessionSpec,
   ): { readonly parts: SessionParts; readonly sandbox: SandboxHost } {
     const { driver, world, models, onRecord, flows } = this.#options;
-    const sandbox = this.#sandbox(id, spec.sandbox);
+    const sandbox = this.#worker(id, spec.sandbox);
     const skills = new RecalledSkills({
       cache: this.#skillCache,
       digest: spec.skills?.digest ?? "",
@@ -69,7 +81,16 @@ export class PartsMaker {
       driver,
       world,
       model: models.model(spec.model),
-      tools: [execTool(sandbox), skillTool(skills), askQuestionTool()],
+      tools: [
+        execTool(sandbox),
+        readFileTool(sandbox),
+        writeFileTool(sandbox),
+        editFileTool(sandbox),
+        listFilesTool(sandbox),
+        searchTool(sandbox),
+        skillTool(skills),
+        askQuestionTool(),
+      ],
       trees: this.trees(id, spec.workspace),
       sandbox,
       flows,
@@ -84,13 +105,16 @@ export class PartsMaker {
   }
 
   async chooseSandbox(id: string, choice: SandboxChoice): Promise<SandboxInfo> {
-    if (choice !== "auto") return this.#sandbox(id, this.#wanted(choice)).probe();
+    const { log } = this.#options;
+    const probe = async (backend: SandboxInfo["backend"]): Promise<SandboxInfo> =>
+      this.#sandbox(id, this.#wanted(backend), log).probe();
+    if (choice !== "auto") return probe(choice);
     try {
-      return await this.#sandbox(id, this.#wanted("docker")).probe();
+      return await probe("docker");
     } catch (error) {
       if (!CairnError.is(error)) throw error;
-      this.#options.log(`docker is not used: ${error.message}`);
-      return this.#sandbox(id, this.#wanted("embedded")).probe();
+      log(`docker is not used: ${error.message}`);
+      return probe("embedded");
     }
   }
 
@@ -99,7 +123,7 @@ export class PartsMaker {
     let place: SandboxHost | null = null;
     try {
       const sandbox = await this.chooseSandbox(id, choice);
-      place = this.#sandbox(id, sandbox);
+      place = this.#sandbox(id, sandbox, this.#options.log);
       return { sandbox, findings: await place.check() };
     } finally {
       await place?.stop();
@@ -147,6 +171,29 @@ export class PartsMaker {
     await rm(this.#home(id), { recursive: true, force: true });
   }
 
+  /** The files of a session's runtime log, oldest first. */
+  async runtimeLog(id: string): Promise<readonly string[]> {
+    return runtimeLogFiles(join(this.#options.root, "sessions", id));
+  }
+
+  /** The sandbox of a session with its life around it, and the log of both. */
+  #worker(id: string, info: SandboxInfo): Worker {
+    const { root, workers, log } = this.#options;
+    const kept = new RuntimeLog(this.#home(id), (line) => redactText(line, []).text);
+    return new Worker({
+      session: id,
+      info,
+      make: (write) => this.#sandbox(id, info, write),
+      log: (line) => {
+        log(line);
+        kept.write(line);
+      },
+      note: (line) => kept.write(line),
+      tools: new KnownTools(root),
+      workers,
+    });
+  }
+
   /** What a new session asks for. */
   #wanted(backend: SandboxInfo["backend"]): WantedSandbox {
     const { image, runtime, gpus } = this.#options;
@@ -159,8 +206,8 @@ export class PartsMaker {
     };
   }
 
-  #sandbox(id: string, { backend, image, runtime, gpus }: WantedSandbox): SandboxHost {
-    const { dist, dockerSocket, log, image: usual, root, owner } = this.#options;
+  #sandbox(id: string, { backend, image, runtime, gpus }: WantedSandbox, log: Log): SandboxHost {
+    const { dist, dockerSocket, image: usual, root, owner } = this.#options;
     const state = this.#home(id);
     const tree = this.#copy(id);
     if (backend === "embedded") {

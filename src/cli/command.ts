@@ -3,6 +3,7 @@ import type { Sessions } from "../core/sessions.ts";
 import type { Arguments } from "./arguments.ts";
 import { checkSandbox } from "./checkSandbox.ts";
 import { drive } from "./drive.ts";
+import { sandboxStatus } from "./sandboxStatus.ts";
 import { keep } from "./keep.ts";
 import { look } from "./look.ts";
 import { queue } from "./queue.ts";
@@ -20,6 +21,7 @@ export function commandOf(parsed: Arguments, by: Identity): Command {
   if (isOf(verb, "look")) return async (open) => look(open(), { ...parsed, verb });
   if (isOf(verb, "prove")) return checkSandbox(parsed);
   if (isOf(verb, "keep")) return keep({ ...parsed, verb }, by);
+  if (isOf(verb, "watch")) return async () => sandboxStatus(parsed.values);
   if (parsed.values.queue) return queue(parsed, by);
   if (isOf(verb, "drive")) return drive({ ...parsed, verb }, by);
   return async (open, scaleOut) => {

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { suggestedAnswer } from "../core/answerText.ts";
 import { viewOf } from "../core/replay.ts";
 import type { Sessions } from "../core/sessions.ts";
@@ -22,6 +23,9 @@ export async function look(
       break;
     case "show":
       await show(sessions, session, values.json);
+      break;
+    case "log":
+      await printLog(await sessions.runtimeLog(session));
       break;
     case "explain": {
       const explanation = await sessions.explain(session, step);
@@ -62,4 +66,9 @@ async function show(sessions: Sessions, session: string, json: boolean): Promise
   }
   const paid = totals(viewOf(records));
   if (!json && paid !== "") process.stdout.write(plain(`${paid}\n`));
+}
+
+async function printLog(files: readonly string[]): Promise<void> {
+  if (files.length === 0) process.stderr.write("Its sandbox never ran.\n");
+  for (const file of files) process.stdout.write(plain(await readFile(file, "utf8")));
 }

@@ -1,7 +1,7 @@
 import type { OptionName } from "./options.ts";
 
-/** `look` only reads, `keep` cares for what is stored, `drive` sets a session going, `work` drives what others queued, `prove` tries a sandbox. */
-export type VerbPart = "look" | "keep" | "drive" | "work" | "prove";
+/** `look` only reads, `keep` cares for what is stored, `drive` sets a session going, `work` drives what others queued, `watch` asks processes and files and opens no store, `prove` tries a sandbox. */
+export type VerbPart = "look" | "keep" | "drive" | "work" | "watch" | "prove";
 
 export interface VerbRules {
   readonly does: VerbPart;
@@ -101,6 +101,18 @@ export const verbs = {
     args: [],
     options: ["concurrency", ...driving],
     help: "drive queued sessions, with any number of others (needs --postgres)",
+  },
+  status: {
+    does: "watch",
+    args: [],
+    options: [],
+    help: "sandboxes that run now, in any process: state, task, memory, CPU",
+  },
+  log: {
+    does: "look",
+    args: ["ID"],
+    options: [],
+    help: "what a session's sandbox was told and did",
   },
   explain: {
     does: "look",

@@ -169,6 +169,8 @@ export interface ExecOptions {
   /** Ends the command's process tree; the result then has `status: "cancelled"`. */
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
+  /** What the log shows in place of the command, where the command is ours and not the model's. */
+  readonly shown?: string;
 }
 
 /**
@@ -205,6 +207,13 @@ export interface Sandbox {
   run(command: string, options: ExecOptions): Promise<ExecResult>;
 }
 
+/** What a sandbox uses, all of its processes together. */
+export interface SandboxUsage {
+  readonly memoryBytes: number;
+  /** Of the processor, since the start. */
+  readonly cpuMs: number;
+}
+
 /** One control of a sandbox's policy, as it was found from inside or from the engine. */
 export interface Finding {
   /** Stable name, for example `root.readOnly`. */
@@ -232,7 +241,12 @@ export interface SandboxHost extends Sandbox {
   check(): Promise<readonly Finding[]>;
   /** Stops every process inside while `work` runs, so that nothing races with the host. */
   frozen<T>(work: () => Promise<T>): Promise<T>;
-  /** Ends it and leaves nothing behind. Idempotent, never throws. */
+  /**
+   * What it uses now: cheap, for it is the heartbeat, too. Null when nothing runs or the backend
+   * cannot tell. Throws `sandbox.lost` when what ran is gone.
+   */
+  usage(): Promise<SandboxUsage | null>;
+  /** Asks what runs inside to end, ends it after a grace, and leaves nothing behind. Idempotent, never throws. */
   stop(): Promise<void>;
 }
 

@@ -2,6 +2,14 @@ import * as z from "zod";
 import { CairnError } from "./errors.ts";
 import { budgets, profile, type Profile } from "./records.ts";
 
+/** Tools that change nothing; they see the session's copy of the files. */
+const looking = ["read_file", "list_files", "search", "ask_question", "skill"];
+const working = ["exec", "write_file", "edit_file", ...looking];
+
+function all<Answer>(tools: readonly string[], answer: Answer): Record<string, Answer> {
+  return Object.fromEntries(tools.map((tool) => [tool, answer]));
+}
+
 const build: Profile = {
   name: "default",
   instructions: [
@@ -11,8 +19,8 @@ const build: Profile = {
     "When a decision is the user's to make, ask with ask_question instead of guessing.",
     "End with a short plain summary: what you changed, how you checked it, and what you did not check.",
   ].join("\n"),
-  tools: ["exec", "ask_question", "skill"],
-  rules: { exec: "allow", ask_question: "allow", skill: "allow" },
+  tools: working,
+  rules: all(working, "allow"),
   unattended: false,
   apply: "propose",
   strategy: "calls",
@@ -32,15 +40,19 @@ const build: Profile = {
   answerWithinMs: null,
 };
 
-/** Profiles that need no file. `default` asks where something leaves the sandbox; `careful` asks before every command. */
+/** Profiles that need no file. `default` asks where something leaves the sandbox; `careful` asks before every command and every change of a file. */
 export const profiles: Readonly<Record<string, Profile>> = {
   default: build,
-  careful: { ...build, name: "careful", rules: { ...build.rules, exec: "ask" } },
+  careful: {
+    ...build,
+    name: "careful",
+    rules: { ...build.rules, exec: "ask", write_file: "ask", edit_file: "ask" },
+  },
   "read-only": {
     ...build,
     name: "read-only",
-    tools: ["ask_question", "skill"],
-    rules: { ask_question: "allow", skill: "allow" },
+    tools: looking,
+    rules: all(looking, "allow"),
     apply: "onRequest",
   },
 };

@@ -120,6 +120,8 @@ export interface Sessions {
   list(): Promise<readonly SessionEntry[]>;
   problems(): Promise<readonly StoreProblem[]>;
   records(session: string): Promise<readonly SessionRecord[]>;
+  /** Files with what a session's sandbox did, oldest first; none when it never ran. Throws `session.unknown`. */
+  runtimeLog(session: string): Promise<readonly string[]>;
   /** Ends runs, sandboxes and the store of this process. Sessions stay. */
   close(): Promise<void>;
 }

@@ -10,10 +10,16 @@ import {
 } from "./records.ts";
 
 /**
- * What a tool changes. `none`: safe to repeat, recorded only. `workspace`: files of the session's
+ * What a step changes. `none`: safe to repeat, recorded only. `workspace`: files of the session's
  * tree, undone by restoring the tree before it. `external`: anything else, never repeated silently.
  */
 export type Effect = "none" | "workspace" | "external";
+
+/**
+ * What a tool changes. `reads`: nothing, but what it gives is the session's tree, so it keeps its
+ * place among the calls that change it, and its result is of that tree only.
+ */
+export type ToolEffect = Effect | "reads";
 
 export interface ToolRun {
   readonly signal: AbortSignal;
@@ -32,7 +38,7 @@ export type PreparedCall =
   | {
       readonly kind: "run";
       readonly args: JsonValue;
-      readonly effect: Effect;
+      readonly effect: ToolEffect;
       /** One line that shows what will run, made from the arguments that will run. */
       readonly what: string;
       run(run: ToolRun): Promise<ToolOutput>;
@@ -58,7 +64,7 @@ export interface ToolDefinition<Args> {
   readonly name: string;
   readonly description: string;
   readonly args: z.ZodType<Args>;
-  readonly effect: Effect;
+  readonly effect: ToolEffect;
   readonly keep?: Keeping;
   what(args: Args): string;
   run(args: Args, run: ToolRun): Promise<ToolOutput>;

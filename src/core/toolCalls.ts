@@ -222,7 +222,6 @@ async function execute(
   const spec: StepSpec<ToolOutput> = {
     ...callSpec(context, asked),
     ...keeping(context, asked),
-    effect,
     what,
     sent: prepared.args,
     skipped: {
@@ -234,11 +233,18 @@ async function execute(
   };
   const run = async (operation: string): Promise<ToolOutput> =>
     prepared.run({ signal, timeoutMs, operation });
-  if (effect !== "workspace") return flow.step(asked.id, spec, async (at) => run(at.operation));
+  if (effect === "none" || effect === "external") {
+    return flow.step(asked.id, { ...spec, effect }, async (at) => run(at.operation));
+  }
   if (!(await flow.follow(before))) throw new Parked([]);
   await workspace.ready(flow);
   const inputs = { ...spec.inputs, tree: workspace.tree };
-  const output = await flow.step(asked.id, { ...spec, inputs }, async (at) =>
+  if (effect === "reads") {
+    return flow.step(asked.id, { ...spec, inputs }, async (at) =>
+      workspace.look(async () => run(at.operation)),
+    );
+  }
+  const output = await flow.step(asked.id, { ...spec, inputs, effect }, async (at) =>
     workspace.change(async () => run(at.operation)),
   );
   workspace.tree = output.tree ?? workspace.tree;
@@ -267,11 +273,11 @@ function keeping(context: TurnContext, { call, tool }: Asked) {
 }
 
 function changes(prepared: Asked["prepared"]): boolean {
-  return prepared.kind === "run" && prepared.effect !== "none";
+  return prepared.kind === "run" && prepared.effect !== "none" && prepared.effect !== "reads";
 }
 
 function inLane(prepared: Asked["prepared"]): boolean {
-  return prepared.kind === "run" && prepared.effect === "workspace";
+  return prepared.kind === "run" && ["workspace", "reads"].includes(prepared.effect);
 }
 
 /** The same key for the same arguments, however the model spaced or ordered them. */

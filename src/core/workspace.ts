@@ -84,16 +84,25 @@ export class Workspace {
   /** Runs one change and captures the tree it left, with everything inside held still. */
   async change(work: () => Promise<ToolOutput>): Promise<ToolOutput> {
     const { trees, sandbox } = this.#parts;
-    if (!this.#current) {
-      await sandbox.stop();
-      await trees.restore(this.tree);
-      this.#current = true;
-    }
+    await this.#bringBack();
     const output = await work();
     const tree = await sandbox.frozen(async () => trees.capture());
     if (!this.#announceNewShell) return { ...output, tree };
     this.#announceNewShell = false;
     return { ...output, tree, text: `${newShellNote}\n${output.text}` };
+  }
+
+  /** Runs what only looks at the tree that the records name. */
+  async look(work: () => Promise<ToolOutput>): Promise<ToolOutput> {
+    await this.#bringBack();
+    return work();
+  }
+
+  async #bringBack(): Promise<void> {
+    if (this.#current) return;
+    await this.#parts.sandbox.stop();
+    await this.#parts.trees.restore(this.tree);
+    this.#current = true;
   }
 }
 

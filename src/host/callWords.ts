@@ -12,9 +12,49 @@ export function callInput(call: CallView): { readonly language: string; readonly
   } catch {
     return { language: "text", text: call.input };
   }
-  const command = z.strictObject({ command: z.string() }).safeParse(args);
+  const command = commandArgs.safeParse(args);
   if (command.success) return { language: "sh", text: command.data.command };
+  const edit = editArgs.safeParse(args);
+  if (edit.success) {
+    const { path, old, new: replacement, all } = edit.data;
+    const where = all === true ? `${path}, every occurrence` : path;
+    return {
+      language: "diff",
+      text: `@@ ${where}\n${lines("-", old)}\n${lines("+", replacement)}`,
+    };
+  }
+  const write = writeArgs.safeParse(args);
+  if (write.success)
+    return { language: "text", text: `${write.data.path}\n\n${write.data.content}` };
   return { language: "json", text: JSON.stringify(args, null, 2) };
+}
+
+/** The same in a few words: the values, which say more than their names. */
+export function callSummary(call: CallView): string {
+  if (call.kind === "model") return call.output ?? "";
+  const args = z
+    .string()
+    .transform(toJson)
+    .pipe(z.record(z.string(), z.json()))
+    .safeParse(call.input);
+  if (!args.success) return call.input;
+  return Object.values(args.data)
+    .filter((value) => typeof value !== "object")
+    .map(String)
+    .join(" · ");
+}
+
+const commandArgs = z.strictObject({ command: z.string() });
+const writeArgs = z.strictObject({ path: z.string(), content: z.string() });
+const editArgs = z.strictObject({
+  path: z.string(),
+  old: z.string(),
+  new: z.string(),
+  all: z.boolean().optional(),
+});
+
+function lines(mark: string, text: string): string {
+  return text.replaceAll(/^/gm, mark);
 }
 
 /** What came back, as people read it; null while there is nothing. */

@@ -1,7 +1,7 @@
 import * as vscode from "vscode";
 import * as z from "zod";
 import type { SessionView } from "../core/replay.ts";
-import { callInput } from "./callWords.ts";
+import { callSummary } from "./callWords.ts";
 import { isCheckpoint } from "./replayText.ts";
 import { shortened } from "./runs.ts";
 
@@ -18,7 +18,7 @@ export async function chooseStep(
   const items = view.turns.flatMap(({ turn, calls }) =>
     calls.filter(isCheckpoint).map((call) => ({
       label: call.kind === "model" ? "Model" : call.name,
-      description: shortened(call.kind === "model" ? (call.output ?? "") : callInput(call).text),
+      description: shortened(callSummary(call)),
       detail: turn === 0 ? call.step : `Turn ${turn} · ${call.step}`,
       step: call.step,
     })),

@@ -36,6 +36,7 @@ export function registerCommands(parts: CommandParts): vscode.Disposable {
     verifyStore: async () => verifyStore(parts),
     deleteOldSessions: async () => deleteOldSessions(parts),
     setApiKey: async () => setApiKey(parts),
+    openSandboxLog: async (argument) => openSandboxLog(parts, argument),
     showLog: async () => parts.log.show(),
     openOutput: async (argument) => openOutput(parts, argument),
     showFilesAtStep: async (argument) => showFilesAtStep(parts, argument),
@@ -133,6 +134,18 @@ async function stopSession({ known }: CommandParts, argument: unknown): Promise<
     );
   }
   await known.refresh();
+}
+
+async function openSandboxLog({ known }: CommandParts, argument: unknown): Promise<void> {
+  const chosen = await chooseSession(known, argument, { states: null, verb: "look at" });
+  if (chosen === undefined) return;
+  const files = await (await known.sessionsOf(chosen.session)).runtimeLog(chosen.session);
+  const newest = files.at(-1);
+  if (newest === undefined) {
+    void vscode.window.showInformationMessage("The sandbox of this session never ran here.");
+    return;
+  }
+  await vscode.window.showTextDocument(vscode.Uri.file(newest), { preview: true });
 }
 
 async function applyChanges(

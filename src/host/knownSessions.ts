@@ -5,6 +5,7 @@ import type { SessionRecord, SessionStatus } from "../core/records.ts";
 import { statusOf, viewOf, type OpenWait, type SessionView } from "../core/replay.ts";
 import type { SessionEntry, Sessions } from "../core/sessions.ts";
 import type { Folder, Folders } from "./folders.ts";
+import { keepNewer } from "./keepNewer.ts";
 import { openWaitsOf } from "./openWaits.ts";
 
 export interface KnownSession extends SessionEntry {
@@ -144,12 +145,7 @@ export class KnownSessions implements vscode.Disposable {
 
   /** Looks at the stores, after the call. Opens no store that does not exist. Never throws. */
   async refresh(): Promise<void> {
-    // What is being read already may be older than the call.
-    this.#next ??= this.#reading.then(async () => {
-      this.#next = null;
-      this.#reading = this.#readStores();
-      await this.#reading;
-    });
+    this.#next ??= this.#readNext();
     await this.#next;
   }
 
@@ -170,6 +166,14 @@ export class KnownSessions implements vscode.Disposable {
     }
   }
 
+  /** What is being read already may be older than the call. */
+  async #readNext(): Promise<void> {
+    await this.#reading;
+    this.#next = null;
+    this.#reading = this.#readStores();
+    await this.#reading;
+  }
+
   async #readStores(): Promise<void> {
     const before = this.#summary();
     const knownBefore = new Set(this.#sessions.keys());
@@ -186,13 +190,7 @@ export class KnownSessions implements vscode.Disposable {
         problems.push({ folder, session: "", reason });
       }
     }
-    // What began or was deleted in this window meanwhile is newer than what was read.
-    for (const [session, known] of this.#sessions) {
-      if (!knownBefore.has(session) && !sessions.has(session)) sessions.set(session, known);
-    }
-    for (const session of knownBefore) {
-      if (!this.#sessions.has(session)) sessions.delete(session);
-    }
+    keepNewer(sessions, knownBefore, this.#sessions);
     this.#sessions = sessions;
     this.#problems = problems;
     for (const session of this.#records.keys()) {

@@ -2,7 +2,7 @@ import * as vscode from "vscode";
 import type { CallView, TurnView } from "../core/replay.ts";
 import { stateInWords } from "./chooseSession.ts";
 import type { KnownSession, KnownSessions, Problem } from "./knownSessions.ts";
-import { callInput, duration } from "./callWords.ts";
+import { callSummary, duration } from "./callWords.ts";
 import { isCheckpoint } from "./replayText.ts";
 import { shortened } from "./runs.ts";
 
@@ -36,6 +36,11 @@ const stateIcons: Readonly<Record<KnownSession["state"], readonly [string, strin
 
 const callIcons: Readonly<Record<string, string>> = {
   exec: "terminal",
+  read_file: "file",
+  write_file: "new-file",
+  edit_file: "edit",
+  list_files: "list-tree",
+  search: "search",
   ask_question: "question",
   skill: "book",
 };
@@ -114,7 +119,7 @@ function turnItem(
 function callItem({ session, state }: KnownSession, call: CallView): vscode.TreeItem {
   const model = call.kind === "model";
   const item = new vscode.TreeItem(model ? "Model" : call.name);
-  const what = shortened(model ? (call.output ?? "") : callInput(call).text);
+  const what = shortened(callSummary(call));
   const took = call.output === null ? "no outcome yet" : duration(call.durationMs);
   item.id = `${session}/${call.step}`;
   item.description = what === "" ? took : `${what} · ${took}`;

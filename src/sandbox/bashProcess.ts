@@ -152,7 +152,10 @@ export class BashProcess {
       this.#transport.interrupt(this.#pid);
       if (attempt > 0) this.#transport.killAllBut(this.#others);
       await this.#processes();
-      if ((await within(stopAttemptMs, this.#idle())) !== null) {
+      const idle = await within(stopAttemptMs, this.#idle());
+      // What comes after its end is another bash, which this must not touch.
+      if (!this.#alive) return false;
+      if (idle !== null) {
         this.#transport.killAllBut(this.#others);
         this.#transport.write(`\\__cairn "$?" end ${command.token}\n`);
         return true;

@@ -5,40 +5,15 @@ import { CairnError } from "../core/errors.ts";
 import { deferred } from "./deferred.ts";
 import { dockerFrames, type FrameSinks } from "./dockerFrames.ts";
 import type { OutputEvents, OutputPaths, ShellEvents, ShellTransport } from "./shellTransport.ts";
-import { SideRecords } from "./sideRecords.ts";
+import { untilThere } from "./untilThere.ts";
+import { bash, interactiveBash, Warden, wardenScript } from "./warden.ts";
 import { within } from "./within.ts";
 
-const bash = ["bash", "--noprofile", "--norc"];
-const engineWithinMs = 5_000;
 /** A process that could not be started by then never will: the place is full. */
 const roomWithinMs = 3_000;
 
 /** Where the pipes for output are made: nothing else is there, and it goes with the container. */
 export const pipesDirectory = "/run/cairn";
-
-/**
- * Process 1 of the container, which no process inside can kill. It only uses builtins, so that it
- * still works when nothing can be started any more. When the host is gone its input ends, and with
- * it the container. Killing repeats, because a process may start others meanwhile.
- */
-const warden = String.raw`
-while read -r what arguments; do
-  case $what in
-    list) set -- /proc/[0-9]*; printf '\0%s %s\0' "$arguments" "${"$"}{*#/proc/}" ;;
-    interrupt) kill -INT -- "-$arguments" ;;
-    kill)
-      for pass in {1..20}; do
-        left=0
-        for process in /proc/[0-9]*; do
-          process=${"$"}{process#/proc/}
-          case " 1 $arguments " in *" $process "*) continue ;; esac
-          kill -KILL "$process" && left=1
-        done
-        [ $left = 1 ] || break
-      done ;;
-  esac
-done 2>/dev/null
-`;
 
 /**
  * Copies two named pipes to its own two streams, for as long as anyone has them open. Says that it
@@ -54,21 +29,16 @@ rm -f "$1" "$2"
 `;
 
 /** The command of a container that {@link DockerContainer} can work with. */
-export const wardenCommand: readonly string[] = [...bash, "-c", warden];
+export const wardenCommand: readonly string[] = [...bash, "-c", wardenScript()];
 
 /** A created container from its start to its end: its warden, and shells inside. */
 export class DockerContainer {
   readonly #container: Container;
-  readonly #answers = new SideRecords();
-  readonly #name: string;
-  readonly #lost = deferred<never>();
-  #warden: NodeJS.ReadWriteStream | null = null;
+  readonly #warden: Warden;
 
   constructor(container: Container, name: string) {
     this.#container = container;
-    this.#name = name;
-    // Whoever waits hears of it; when nobody does, the next command will.
-    this.#lost.promise.catch(() => undefined);
+    this.#warden = new Warden(`The container ${name} or its engine`);
   }
 
   async start(): Promise<void> {
@@ -79,49 +49,43 @@ export class DockerContainer {
       stderr: false,
       hijack: true,
     });
-    this.#warden = stream;
+    this.#warden.connect((line) => stream.write(line));
     receive(
       stream,
-      { stdout: (bytes) => this.#answers.push(bytes), stderr: () => undefined },
-      (cause) => this.lose(cause),
+      { stdout: (bytes) => this.#warden.push(bytes), stderr: () => undefined },
+      (cause) => this.#warden.lose(cause),
     );
     await this.#container.start();
   }
 
   async openShell(events: ShellEvents): Promise<ShellTransport> {
-    this.#lost.promise.catch(events.lost);
-    const { exec, stream } = await this.#run([...bash, "--noediting", "-i"]);
+    this.#warden.lost.catch(events.lost);
+    const { exec, stream } = await this.#run(interactiveBash);
     receive(stream, { stdout: events.side, stderr: () => undefined }, () => {
-      this.#exitCode(exec).then(events.ended, (error: unknown) => this.lose(error));
+      this.#exitCode(exec).then(events.ended, (error: unknown) => this.#warden.lose(error));
     });
     return {
       write: (text) => stream.write(text),
       openOutput: async (output) => this.#openOutput(output),
-      processes: async () => this.#processes(),
-      interrupt: (shell) => this.#tell(`interrupt ${shell}`),
-      killAllBut: (keep) => this.#tell(`kill ${keep.join(" ")}`),
+      processes: async () => this.#warden.processes(),
+      interrupt: (shell) => this.#warden.tell(`interrupt ${shell}`),
+      killAllBut: (keep) => this.#warden.tell(`kill ${keep.join(" ")}`),
     };
+  }
+
+  /** Whatever waits for the container, or will, hears `sandbox.lost`. */
+  lose(cause: unknown): void {
+    this.#warden.lose(cause);
   }
 
   /** Stops every process while `work` runs. */
   async frozen<T>(work: () => Promise<T>): Promise<T> {
-    await this.#whileHere(this.#container.pause());
+    await this.#warden.whileHere(this.#container.pause());
     try {
       return await work();
     } finally {
-      await this.#whileHere(this.#container.unpause());
+      await this.#warden.whileHere(this.#container.unpause());
     }
-  }
-
-  /** Whatever waits for the container, or will, hears `sandbox.lost`. */
-  lose(cause?: unknown): void {
-    this.#lost.reject(
-      new CairnError(
-        "sandbox.lost",
-        `The container ${this.#name} ended or its engine stopped. Resume the session to go on in a new one.`,
-        { cause },
-      ),
-    );
   }
 
   async #openOutput(events: OutputEvents): Promise<OutputPaths | null> {
@@ -158,20 +122,8 @@ export class DockerContainer {
     return (await within(roomWithinMs, ready.promise)) === true ? paths : null;
   }
 
-  async #processes(): Promise<readonly number[]> {
-    const token = randomBytes(16).toString("hex");
-    const answer = this.#answers.expect(token);
-    this.#tell(`list ${token}`);
-    const list = await Promise.race([answer, this.#lost.promise]);
-    return list.split(" ").map(Number);
-  }
-
-  #tell(line: string): void {
-    this.#warden?.write(`${line}\n`);
-  }
-
   async #run(command: readonly string[]): Promise<{ exec: Exec; stream: Duplex }> {
-    const exec = await this.#whileHere(
+    const exec = await this.#warden.whileHere(
       this.#container.exec({
         Cmd: [...command],
         AttachStdin: true,
@@ -179,27 +131,19 @@ export class DockerContainer {
         AttachStderr: true,
       }),
     );
-    const stream = await this.#whileHere(exec.start({ hijack: true, stdin: true }));
+    const stream = await this.#warden.whileHere(exec.start({ hijack: true, stdin: true }));
     return { exec, stream };
   }
 
-  /** The streams of a process ended. Whether the process did is asked, never assumed. */
+  /**
+   * The streams of a process ended. Whether the process did is asked, never assumed: a program
+   * that took the shell's place may last.
+   */
   async #exitCode(exec: Exec): Promise<number | null> {
-    for (let attempt = 0; attempt < 20; attempt += 1) {
-      await this.#whileHere(this.#processes());
-      const state = await this.#whileHere(exec.inspect());
-      if (!state.Running) return state.ExitCode;
-    }
-    return null;
-  }
-
-  /** The engine's answer, unless the container is lost first or the answer never comes. */
-  async #whileHere<T>(answer: Promise<T>): Promise<T> {
-    const here = answer.then((value) => ({ value }));
-    const first = await within(engineWithinMs, Promise.race([here, this.#lost.promise]));
-    if (first !== null) return first.value;
-    this.lose();
-    return this.#lost.promise;
+    return untilThere(async () => {
+      const state = await this.#warden.whileHere(exec.inspect());
+      return state.Running ? null : { code: state.ExitCode };
+    }).then(({ code }) => code);
   }
 }
 

@@ -1,8 +1,9 @@
 import type Docker from "dockerode";
 import type { Container } from "dockerode";
 import { CairnError } from "../core/errors.ts";
-import type { ExecOptions, ExecResult, Finding, SandboxHost } from "../core/ports.ts";
+import type { ExecOptions, ExecResult, Finding, SandboxHost, SandboxUsage } from "../core/ports.ts";
 import type { SandboxInfo } from "../core/records.ts";
+import { askToEnd } from "./askToEnd.ts";
 import { readLabels } from "./containerLabels.ts";
 import {
   answerOf,
@@ -13,6 +14,7 @@ import {
 } from "./dockerEngine.ts";
 import { checkOptions, type DockerSandboxOptions } from "./dockerSandboxOptions.ts";
 import { infoOf, requireRuntime } from "./dockerInfo.ts";
+import { dockerUsage } from "./dockerUsage.ts";
 import { lossReason } from "./lossReason.ts";
 import { unmarkContainer } from "./reaper.ts";
 import { checkAsStarted, launch, type Launched } from "./launchContainer.ts";
@@ -68,7 +70,7 @@ export class DockerSandbox implements SandboxHost {
       const found = fresh ? running.findings : await checkAsStarted(running);
       return [...found, ...(await this.#trials(running))];
     });
-    if (findings.some(isBroken)) await this.stop();
+    if (findings.some(isBroken)) await this.#end(atOnce);
     else running.oomKills = oomKills(await lookAtGroups(container));
     return findings;
   }
@@ -81,7 +83,17 @@ export class DockerSandbox implements SandboxHost {
     );
   }
 
+  async usage(): Promise<SandboxUsage | null> {
+    const running = await this.#running;
+    return running === null ? null : dockerUsage(running.container);
+  }
+
   async stop(): Promise<void> {
+    await this.#end(askToEnd);
+  }
+
+  /** Removes the container, after what is to be done in it for the last time. */
+  async #end(farewell: (container: Container) => Promise<void>): Promise<void> {
     const running = this.#running;
     if (running === null) return;
     this.#running = null;
@@ -89,11 +101,9 @@ export class DockerSandbox implements SandboxHost {
     log("stopping");
     try {
       const { container } = await running;
-      const gone = await within(
-        stopMs,
-        removeContainer(container).then(() => true),
-      );
-      if (gone === true) await unmarkContainer(marks, session);
+      await farewell(container);
+      const removed = removeContainer(container).then(() => true);
+      if ((await within(stopMs, removed)) === true) await unmarkContainer(marks, session);
     } catch {
       // It never started, or the engine is gone: the container ends by itself with its stdin, and
       // its mark tells the next start to look.
@@ -105,7 +115,7 @@ export class DockerSandbox implements SandboxHost {
     const running = await this.#orForget(this.#running);
     const broken = running.findings.filter(isBroken);
     if (broken.length === 0) return running;
-    await this.stop();
+    await this.#end(atOnce);
     throw policyBroken(broken);
   }
 
@@ -136,7 +146,7 @@ export class DockerSandbox implements SandboxHost {
       if (CairnError.is(error) && error.code !== "sandbox.lost") throw error;
       const docker = await this.#engine();
       const reason = await lossReason(docker, container, running.startedAt);
-      await within(goodbyeMs, this.stop());
+      await within(goodbyeMs, this.#end(atOnce));
       throw new CairnError(
         "sandbox.lost",
         `The container of the session ${reason}. Nothing is run again by itself: resume the session to go on in a new one.`,
@@ -199,6 +209,8 @@ export class DockerSandbox implements SandboxHost {
     return this.#docker;
   }
 }
+
+async function atOnce(): Promise<void> {}
 
 function isBroken({ verdict }: Finding): boolean {
   return verdict === "broken";

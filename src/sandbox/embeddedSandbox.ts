@@ -1,7 +1,14 @@
 import { mkdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Worker } from "node:worker_threads";
-import type { ExecOptions, ExecResult, Finding, Log, SandboxHost } from "../core/ports.ts";
+import type {
+  ExecOptions,
+  ExecResult,
+  Finding,
+  Log,
+  SandboxHost,
+  SandboxUsage,
+} from "../core/ports.ts";
 import type { SandboxInfo } from "../core/records.ts";
 import type { CommandOutput } from "./commandOutput.ts";
 import { deferred } from "./deferred.ts";
@@ -10,6 +17,7 @@ import { embeddedReply, type EmbeddedReply } from "./embeddedProtocol.ts";
 import { oneAtATime } from "./oneAtATime.ts";
 import { type Ending, runCommand } from "./runCommand.ts";
 import { untilStopped } from "./untilStopped.ts";
+import { within } from "./within.ts";
 
 export interface EmbeddedSandboxOptions {
   /** The session's tree on the host; `/workspace` inside. */
@@ -27,6 +35,7 @@ const memoryMb = 512;
 const checkMs = 10_000;
 /** A thread costs tens of megabytes; what it knows is kept here, and a new one starts in a blink. */
 const idleMs = 3000;
+const countWithinMs = 500;
 
 /** A simulated shell in a thread of its own, for machines without a container engine. */
 export class EmbeddedSandbox implements SandboxHost {
@@ -69,7 +78,7 @@ export class EmbeddedSandbox implements SandboxHost {
       const logs = { host: join(state, "logs"), inside: "/agent/logs" };
       clearTimeout(this.#idle);
       try {
-        return await runCommand(command, { logs, log }, async (output) =>
+        return await runCommand(options.shown ?? command, { logs, log }, async (output) =>
           this.#run(command, options, output),
         );
       } finally {
@@ -91,6 +100,21 @@ export class EmbeddedSandbox implements SandboxHost {
   /** Nothing runs between two commands. */
   async frozen<T>(work: () => Promise<T>): Promise<T> {
     return this.#inTurn(work);
+  }
+
+  /** A thread that is too busy to be counted is alive all the same: only its timeout ends it. */
+  async usage(): Promise<SandboxUsage | null> {
+    const worker = this.#worker;
+    if (worker === null) return null;
+    const counted = Promise.all([worker.getHeapStatistics(), worker.cpuUsage()]);
+    const found = await within(
+      countWithinMs,
+      counted.catch(() => null),
+    );
+    if (found === null) return null;
+    const [heap, { user, system }] = found;
+    const memoryBytes = heap.used_heap_size + heap.external_memory;
+    return { memoryBytes, cpuMs: Math.round((user + system) / 1000) };
   }
 
   async stop(): Promise<void> {

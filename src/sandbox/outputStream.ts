@@ -45,7 +45,8 @@ export class OutputStream {
       return;
     }
     const sure = Math.max(0, bytes.length - this.#marker.length + 1);
-    this.#held = bytes.subarray(sure);
+    // The memory of a chunk is its giver's.
+    this.#held = Buffer.from(bytes.subarray(sure));
     this.#take(bytes.subarray(0, sure));
   }
 

@@ -27,11 +27,11 @@ const words: Readonly<Record<ExecStatus, string>> = {
 
 /** What every backend does around a command: the lines in the log, its output, its duration. */
 export async function runCommand(
-  command: string,
+  shown: string,
   { logs, log, limits }: Surroundings,
   run: (output: CommandOutput) => Promise<Ending>,
 ): Promise<ExecResult> {
-  log(`$ ${command.length > longestCommand ? `${command.slice(0, longestCommand)}…` : command}`);
+  log(`$ ${shown.length > longestCommand ? `${shown.slice(0, longestCommand)}…` : shown}`);
   const startedAt = performance.now();
   const name = `output-${randomUUID()}.log`;
   const output = new CommandOutput(join(logs.host, name), limits);

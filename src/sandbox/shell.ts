@@ -28,7 +28,9 @@ export class PersistentShell {
 
   async run(command: string, options: ExecOptions): Promise<ExecResult> {
     return this.exclusive(async () =>
-      runCommand(command, this.#options, async (output) => this.#run(command, options, output)),
+      runCommand(options.shown ?? command, this.#options, async (output) =>
+        this.#run(command, options, output),
+      ),
     );
   }
 

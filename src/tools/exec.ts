@@ -2,6 +2,7 @@ import * as z from "zod";
 import type { ExecResult, Sandbox } from "../core/ports.ts";
 import type { JsonValue, ToolOutput } from "../core/records.ts";
 import { defineTool, type Tool } from "../core/tool.ts";
+import { commandEnding } from "./commandEnding.ts";
 
 const args = z.object({
   command: z.string().min(1).describe("Shell text, run by bash in the session's one shell."),
@@ -33,7 +34,7 @@ function outputOf(result: ExecResult, timeoutMs: number): ToolOutput {
   const parts = [
     shown(stdout),
     stderr === "" ? "" : `[stderr]\n${shown(stderr)}`,
-    ending(result, timeoutMs),
+    commandEnding(result, timeoutMs),
   ];
   const data: JsonValue = {
     status: result.status,
@@ -45,22 +46,6 @@ function outputOf(result: ExecResult, timeoutMs: number): ToolOutput {
   };
   const text = parts.filter((part) => part !== "").join("\n");
   return { text, ok: result.status === "exited" && result.exitCode === 0, data };
-}
-
-function ending(result: ExecResult, timeoutMs: number): string {
-  const memory =
-    result.outOfMemory === true ? " The sandbox ran out of memory, so a process was killed." : "";
-  const cut = `${memory}${result.truncated ? " Output was cut; all of it is kept." : ""}`;
-  switch (result.status) {
-    case "exited":
-      return `[exit ${result.exitCode ?? "unknown"}, in ${result.cwd}]${cut}`;
-    case "timedOut":
-      return `[stopped after ${timeoutMs / 1000} s; its processes were ended and the shell goes on]${cut}`;
-    case "cancelled":
-      return `[cancelled]${cut}`;
-    case "shellDied":
-      return `[the shell ended (exit ${result.exitCode ?? "unknown"}); this command is not run again, and the next one gets a new shell in /workspace]${cut}`;
-  }
 }
 
 /** Head and tail, with a counter for what is between them. */

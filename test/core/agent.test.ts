@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import * as z from "zod";
 import { CairnError } from "../../src/core/errors.ts";
+import { namedProfile } from "../../src/core/profile.ts";
 import { defineTool, type Effect, type Tool } from "../../src/core/tool.ts";
 import { asks, by, calls, listThenDone, Machine, never, runs, says } from "./machine.ts";
 
@@ -72,6 +73,46 @@ suite("calls of one answer", () => {
       record.kind === "step.started" ? [record.step] : [],
     );
     assert.deepEqual(order, ["turn/1/tool/a", "turn/1/tool/b", "turn/1/tool/c"]);
+  });
+
+  test("that look at the workspace see what those before them left, and are no commands", async () => {
+    const place = { content: "" };
+    const tool = (name: string, effect: "workspace" | "reads", run: () => string): Tool =>
+      defineTool({
+        name,
+        description: name,
+        args: z.object({}),
+        effect,
+        what: () => name,
+        run: async () => ({ text: run(), ok: true }),
+      });
+    const write = (text: string): string => {
+      place.content = text;
+      machine.trees.content = text;
+      return text;
+    };
+    const reply = calls(["a", "one", {}], ["b", "look", {}], ["c", "two", {}], ["d", "look", {}]);
+    const machine = new Machine(
+      [reply, says("done")],
+      [
+        tool("one", "workspace", () => write("1")),
+        tool("two", "workspace", () => write("2")),
+        tool("look", "reads", () => place.content),
+      ],
+    );
+    const session = await machine.start({
+      tools: ["one", "two", "look"],
+      rules: { one: "allow", two: "allow", look: "allow" },
+      apply: "onRequest",
+      budgets: { ...namedProfile("default").budgets, commands: 2 },
+    });
+    assert.equal(await session.run(never), "completed");
+    const outputs = machine.model.requests[1]?.messages.slice(-4).map(({ text }) => text);
+    assert.deepEqual(outputs, ["1", "1", "2", "2"]);
+    const looks = session.records.flatMap((record) =>
+      record.kind === "step.completed" && record.name === "look" ? [record.key] : [],
+    );
+    assert.equal(new Set(looks).size, 2, "another tree is another key");
   });
 
   test("that wait are asked about together, and those that need no answer do not wait for them", async () => {

@@ -44,6 +44,10 @@ export class FakeSandbox implements SandboxHost {
     return work();
   }
 
+  async usage(): Promise<null> {
+    return null;
+  }
+
   async stop(): Promise<void> {
     this.#started = false;
   }

@@ -8,7 +8,10 @@ import type { TestEngine } from "../harness/engine.ts";
 
 let sessions = 0;
 
-export interface DockerUnderTest extends SandboxUnderTest {
+/** What of a sandbox is the same for most tests. */
+type Usual = Pick<DockerSandboxOptions, "runtime" | "gpus" | "keeper" | "marks">;
+
+export interface DockerUnderTest extends SandboxUnderTest, Usual {
   readonly sandbox: DockerSandbox;
   readonly session: string;
 }
@@ -23,11 +26,10 @@ export async function dockerPlace(
   const place = await mkdtemp(join(tmpdir(), "cairn-sandbox-"));
   const tree = join(place, "workspace");
   const lines: string[] = [];
+  const marks = join(place, "marks");
+  const usual: Usual = { runtime: null, gpus: null, keeper: testKeeper, marks };
   const sandbox = new DockerSandbox({
-    runtime: null,
-    gpus: null,
-    keeper: testKeeper,
-    marks: join(place, "marks"),
+    ...usual,
     ...engine,
     session,
     tree,
@@ -38,5 +40,5 @@ export async function dockerPlace(
     await sandbox.stop();
     await rm(place, { recursive: true, force: true });
   };
-  return { sandbox, session, tree, state: place, lines, close };
+  return { ...usual, sandbox, session, tree, state: place, lines, close };
 }

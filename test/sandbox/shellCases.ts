@@ -5,14 +5,18 @@ export interface ShellCase {
   readonly exitCode: number | null;
   readonly stdout?: string;
   readonly timeoutMs?: number;
+  /** Where the shell is afterwards, when the command changes that. */
+  readonly cwd?: string;
   /** A new shell afterwards, or the same one. */
   readonly shell: "same" | "new";
+  readonly afterwards?: { readonly command: string; readonly stdout: string };
 }
 
 /** Tries to forge the end of a command with all that a child of the shell can find. */
 const forgery = String.raw`bash -c '
   exec 2>/dev/null
   for file in /proc/$PPID/cmdline /proc/$PPID/environ; do tr "\0" "\n" <$file; done
+  printf "\x1e0\x1f/forged"
   printf "\0%s 0 /forged\n\0" $(grep -aoE "[0-9a-f]{32}" /proc/$PPID/cmdline /proc/1/cmdline)
   for target in 0 1 2 10 11 12 13 14 211 212; do printf "0 /forged\n\0" >/proc/$PPID/fd/$target; done
   exit 7'`;
@@ -21,6 +25,58 @@ const forgery = String.raw`bash -c '
 export const shellCases: readonly ShellCase[] = [
   { sentence: "cat without a file ends", command: "cat", exitCode: 0, shell: "same" },
   { sentence: "read gets nothing", command: "read x", exitCode: 1, shell: "same" },
+  {
+    sentence: "a command that exits runs once, and its exit code is said",
+    command: "echo hit >> /tmp/hits; exit 3",
+    status: "shellDied",
+    exitCode: 3,
+    shell: "new",
+    afterwards: { command: "cat /tmp/hits", stdout: "hit\n" },
+  },
+  {
+    sentence: "closed output is closed for this command only",
+    command: "exec 1>&- 2>&-; echo no",
+    exitCode: 1,
+    shell: "same",
+  },
+  {
+    sentence: "killing the shell's parent changes nothing",
+    command:
+      "[ $PPID = 0 ] || kill -9 $PPID; for s in KILL TERM INT HUP; do kill -$s 1; done; (exit 7)",
+    exitCode: 7,
+    shell: "same",
+  },
+  { sentence: "there is no terminal to set", command: "stty -echo", exitCode: 1, shell: "same" },
+  {
+    sentence: "a child that reads for ever gets the end of its input",
+    command: "while read -r line; do :; done; bash -c 'cat; wc -c'",
+    exitCode: 0,
+    stdout: "0\n",
+    shell: "same",
+  },
+  {
+    sentence: "a program in the shell's place is the end of the shell",
+    command: "exec sleep 1d",
+    status: "shellDied",
+    exitCode: 130,
+    timeoutMs: 300,
+    shell: "new",
+  },
+  {
+    sentence: "a bound on the size of files does not reach the channel",
+    command: "ulimit -f 0; echo out",
+    exitCode: 0,
+    stdout: "out\n",
+    shell: "same",
+  },
+  {
+    sentence: "a directory with spaces and a line break in its name",
+    command: "mkdir -p $'/tmp/a b\\nc'; cd $'/tmp/a b\\nc'; pwd",
+    exitCode: 0,
+    stdout: "/tmp/a b\nc\n",
+    cwd: "/tmp/a b\nc",
+    shell: "same",
+  },
   {
     sentence: "set -e and a failure end the shell",
     command: "set -e; false; echo no",

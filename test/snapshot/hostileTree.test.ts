@@ -117,8 +117,10 @@ test("a process that swaps a folder for a link while the host restores gets no f
   let done = 0;
   try {
     await once(flipper.stdout, "data");
-    const end = performance.now() + 2500;
-    while (performance.now() < end) {
+    const began = performance.now();
+    // On a busy machine it takes longer until the two meet.
+    const longest = (): number => (refused > 0 && done > 20 ? 2500 : 30_000);
+    while (performance.now() - began < longest()) {
       try {
         await place.trees.restore(done % 2 === 0 ? full : empty);
         await place.trees.capture();
