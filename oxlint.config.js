@@ -28,13 +28,17 @@ const rooms = {
   sandbox: [
     "dockerode",
     "just-bash",
+    // `bwrap` alone, with fixed arguments and no environment.
+    "node:child_process",
     "node:crypto",
+    "node:events",
     "node:fs",
     "node:fs/promises",
     "node:http",
     "node:net",
     "node:path",
     "node:stream",
+    "node:timers/promises",
     "node:worker_threads",
     "zod",
   ],

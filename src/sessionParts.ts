@@ -10,8 +10,10 @@ import type { SandboxChoice } from "./core/sessions.ts";
 import { isDead } from "./durable/owner.ts";
 import type { ModelSource } from "./model/modelSource.ts";
 import { redactText } from "./bundle/redactText.ts";
+import { BubblewrapSandbox } from "./sandbox/bubblewrapSandbox.ts";
 import { DockerSandbox } from "./sandbox/dockerSandbox.ts";
 import { EmbeddedSandbox } from "./sandbox/embeddedSandbox.ts";
+import { engineSocket } from "./sandbox/engineSocket.ts";
 import { KnownTools } from "./sandbox/knownTools.ts";
 import { RuntimeLog, runtimeLogFiles } from "./sandbox/runtimeLog.ts";
 import { Worker } from "./sandbox/worker.ts";
@@ -35,7 +37,7 @@ export interface PartsOptions {
   /** The skills that ship with Cairn. */
   readonly shippedSkills: string;
   readonly image: string;
-  /** Null for the engine's usual socket. */
+  /** Null for the usual sockets of Docker and Podman. */
   readonly dockerSocket: string | null;
   readonly log: Log;
   readonly onRecord: (record: SessionRecord) => void;
@@ -99,13 +101,15 @@ export class PartsMaker {
   async chooseSandbox(id: string, choice: SandboxChoice): Promise<SandboxInfo> {
     const { image, log } = this.#options;
     if (choice !== "auto") return this.#sandbox(id, { backend: choice, image }, log).probe();
-    try {
-      return await this.#sandbox(id, { backend: "docker", image }, log).probe();
-    } catch (error) {
-      if (!CairnError.is(error)) throw error;
-      log(`docker is not used: ${error.message}`);
-      return this.#sandbox(id, { backend: "embedded", image: null }, log).probe();
+    for (const backend of ["docker", "bubblewrap"] as const) {
+      try {
+        return await this.#sandbox(id, { backend, image }, log).probe();
+      } catch (error) {
+        if (!CairnError.is(error)) throw error;
+        log(`${backend} is not used: ${error.message}`);
+      }
     }
+    return this.#sandbox(id, { backend: "embedded", image: null }, log).probe();
   }
 
   /** The trees of a session; of no session, to look at stored ones. */
@@ -177,7 +181,8 @@ export class PartsMaker {
       const worker = new URL("embeddedWorker.js", dist);
       return new EmbeddedSandbox({ tree, state, worker, log });
     }
-    const socketPath = dockerSocket;
+    if (backend === "bubblewrap") return new BubblewrapSandbox({ tree, state, log });
+    const socketPath = engineSocket(dockerSocket);
     return new DockerSandbox({ session: id, tree, state, image: image ?? usual, socketPath, log });
   }
 

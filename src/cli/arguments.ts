@@ -32,7 +32,7 @@ const values = z.object({
     .url("is an address like https://api.openai.com/v1")
     .default("https://api.openai.com/v1"),
   model: z.string().optional(),
-  sandbox: oneOf("auto", "docker", "embedded").default("auto"),
+  sandbox: oneOf("auto", "docker", "bubblewrap", "embedded").default("auto"),
   skills: z.string().optional(),
   strategy: oneOf("calls", "turn").optional(),
   "granular-checkpoints": z.boolean().default(false),

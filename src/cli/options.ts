@@ -22,7 +22,11 @@ export const options = {
   profile: { type: "string", value: "P", help: "default, careful, read-only, or a JSON file" },
   "model-url": { type: "string", value: "URL", help: "OpenAI-compatible endpoint" },
   model: { type: "string", value: "M", help: "the model's name" },
-  sandbox: { type: "string", value: "KIND", help: "auto, docker or embedded (default: auto)" },
+  sandbox: {
+    type: "string",
+    value: "KIND",
+    help: "auto, docker, bubblewrap or embedded (default: auto)",
+  },
   skills: { type: "string", value: "SOURCE", help: "a folder, or git+URL#REF" },
   strategy: { type: "string", value: "S", help: "checkpoints: calls or turn (default: calls)" },
   "granular-checkpoints": { type: "boolean", help: "the older name of --strategy calls" },

@@ -221,7 +221,7 @@ export const profile = z.object({
 export type Profile = z.infer<typeof profile>;
 
 export const sandboxInfo = z.object({
-  backend: z.enum(["docker", "embedded"]),
+  backend: z.enum(["docker", "bubblewrap", "embedded"]),
   /** Image reference for people, null where there is none. */
   image: z.nullable(z.string()),
   /** Digest of what runs: the image's, or the version of the embedded shell. */

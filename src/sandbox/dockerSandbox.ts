@@ -191,7 +191,7 @@ export class DockerSandbox implements SandboxHost {
     const socket = this.#options.socketPath ?? process.env["DOCKER_HOST"] ?? "/var/run/docker.sock";
     return new CairnError(
       "sandbox.unavailable",
-      `No container engine answers at ${socket}. Start Docker (for example: sudo systemctl start docker) or choose the embedded sandbox with --sandbox embedded.`,
+      `No container engine answers at ${socket}. Start Docker (for example: sudo systemctl start docker) or choose another sandbox with --sandbox bubblewrap or --sandbox embedded.`,
       { cause },
     );
   }

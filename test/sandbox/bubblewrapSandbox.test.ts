@@ -1,0 +1,12 @@
+import { test } from "node:test";
+import { sandboxContract } from "../contracts/sandbox.ts";
+import { shellContract } from "../contracts/shell.ts";
+import { bubblewrapPlace, whyNoBubblewrap } from "./bubblewrapPlace.ts";
+
+const skipped = await whyNoBubblewrap();
+if (skipped === null) {
+  sandboxContract("the bubblewrap sandbox", bubblewrapPlace, { realBash: true });
+  shellContract("the bubblewrap sandbox", bubblewrapPlace);
+} else {
+  test("the bubblewrap sandbox", { skip: skipped });
+}
