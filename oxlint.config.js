@@ -16,6 +16,7 @@ const rooms = {
     "node:sqlite",
     "node:timers/promises",
     "node:worker_threads",
+    "node:zlib",
     "@dbos-inc/dbos-sdk",
     "@dbos-inc/dbos-sdk/internal/*",
     "@dbos-inc/dbos-sdk/internal/telemetry/*",
