@@ -16,6 +16,7 @@ const rooms = {
     "node:sqlite",
     "node:timers/promises",
     "node:worker_threads",
+    "node:zlib",
     "@dbos-inc/dbos-sdk",
     "@dbos-inc/dbos-sdk/internal/*",
     "@dbos-inc/dbos-sdk/internal/telemetry/*",
@@ -29,7 +30,10 @@ const rooms = {
     "../../docker/seccomp.json",
     "dockerode",
     "just-bash",
+    // `bwrap` alone, with fixed arguments and no environment.
+    "node:child_process",
     "node:crypto",
+    "node:events",
     "node:fs",
     "node:fs/promises",
     "node:http",

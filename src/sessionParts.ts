@@ -11,9 +11,11 @@ import { isDead, isGone, thisBoot } from "./durable/owner.ts";
 import { storeKey } from "./durable/storePlace.ts";
 import type { ModelSource } from "./model/modelSource.ts";
 import { redactText } from "./bundle/redactText.ts";
+import { BubblewrapSandbox } from "./sandbox/bubblewrapSandbox.ts";
 import { DockerSandbox } from "./sandbox/dockerSandbox.ts";
 import { EmbeddedSandbox } from "./sandbox/embeddedSandbox.ts";
 import { reap } from "./sandbox/reaper.ts";
+import { engineSocket } from "./sandbox/engineSocket.ts";
 import { KnownTools } from "./sandbox/knownTools.ts";
 import { RuntimeLog, runtimeLogFiles } from "./sandbox/runtimeLog.ts";
 import { Worker } from "./sandbox/worker.ts";
@@ -37,7 +39,7 @@ export interface PartsOptions {
   /** The skills that ship with Cairn. */
   readonly shippedSkills: string;
   readonly image: string;
-  /** Null for the engine's usual socket. */
+  /** Null for the usual sockets of Docker and Podman. */
   readonly dockerSocket: string | null;
   /** Runtime of new sessions' containers; null for the engine's own choice. */
   readonly runtime: string | null;
@@ -109,13 +111,18 @@ export class PartsMaker {
     const probe = async (backend: SandboxInfo["backend"]): Promise<SandboxInfo> =>
       this.#sandbox(id, this.#wanted(backend), log).probe();
     if (choice !== "auto") return probe(choice);
-    try {
-      return await probe("docker");
-    } catch (error) {
-      if (!CairnError.is(error)) throw error;
-      log(`docker is not used: ${error.message}`);
-      return probe("embedded");
+    // What only a container has was asked for: nothing else will do.
+    const { runtime, gpus } = this.#options;
+    if (runtime !== null || gpus !== null) return probe("docker");
+    for (const backend of ["docker", "bubblewrap"] as const) {
+      try {
+        return await probe(backend);
+      } catch (error) {
+        if (!CairnError.is(error)) throw error;
+        log(`${backend} is not used: ${error.message}`);
+      }
     }
+    return probe("embedded");
   }
 
   /** Starts a sandbox over nothing, as a new session would get it, and proves its policy. */
@@ -214,6 +221,7 @@ export class PartsMaker {
       const worker = new URL("embeddedWorker.js", dist);
       return new EmbeddedSandbox({ tree, state, worker, log });
     }
+    if (backend === "bubblewrap") return new BubblewrapSandbox({ tree, state, log });
     return new DockerSandbox({
       session: id,
       tree,
@@ -221,7 +229,7 @@ export class PartsMaker {
       image: image ?? usual,
       runtime: runtime ?? null,
       gpus: gpus ?? null,
-      socketPath: dockerSocket,
+      socketPath: engineSocket(dockerSocket),
       keeper: { owner, boot: thisBoot(), key: storeKey(root) },
       marks: this.#marks,
       log,

@@ -32,7 +32,7 @@ const values = z.object({
     .url("is an address like https://api.openai.com/v1")
     .default("https://api.openai.com/v1"),
   model: z.string().optional(),
-  sandbox: oneOf("auto", "docker", "embedded").default("auto"),
+  sandbox: oneOf("auto", "docker", "bubblewrap", "embedded").default("auto"),
   runtime: z.string().optional(),
   gpus: z
     .union([z.literal("all"), z.coerce.number().int().positive()], {

@@ -22,7 +22,11 @@ export const options = {
   profile: { type: "string", value: "P", help: "default, careful, read-only, or a JSON file" },
   "model-url": { type: "string", value: "URL", help: "OpenAI-compatible endpoint" },
   model: { type: "string", value: "M", help: "the model's name" },
-  sandbox: { type: "string", value: "KIND", help: "auto, docker or embedded (default: auto)" },
+  sandbox: {
+    type: "string",
+    value: "KIND",
+    help: "auto, docker, bubblewrap or embedded (default: auto)",
+  },
   runtime: { type: "string", value: "NAME", help: "container runtime, of those the engine lists" },
   gpus: { type: "string", value: "N", help: "GPUs of the container: a number or all" },
   skills: { type: "string", value: "SOURCE", help: "a folder, or git+URL#REF" },

@@ -1,6 +1,7 @@
 import type {
   FileChange,
   JsonValue,
+  LeftOut,
   ModelReply,
   RecordBody,
   SandboxInfo,
@@ -252,27 +253,43 @@ export interface SandboxHost extends Sandbox {
 
 // --- Workspace trees ------------------------------------------------------------------------
 
+/** A stored tree, and what lay in the workspace but is not in it. */
+export interface Captured {
+  readonly tree: string;
+  readonly leftOut: readonly LeftOut[];
+}
+
+/** What a copy of the user's folder would be. */
+export interface Survey {
+  readonly files: number;
+  readonly bytes: number;
+  readonly leftOut: readonly LeftOut[];
+}
+
 /**
  * The session's own copy of the workspace, and its history. The host never runs a tool inside the
  * tree and never follows a link out of it.
  */
 export interface WorkspaceTrees {
-  /** Copies the user's folder into the session's tree and stores it. Idempotent over an empty tree. */
+  /** What `seed` would copy and leave out, by a look at names and sizes; changes nothing. */
+  survey(): Promise<Survey>;
+  /** Makes the session's tree a copy of the user's folder and stores it. Safe to repeat. */
   seed(): Promise<TreeInfo>;
-  /** Stores the tree as it is now; resolves with its digest when every byte is on disk. */
-  capture(): Promise<string>;
+  /** Stores the tree as it is now; resolves when every byte is on disk. */
+  capture(): Promise<Captured>;
   /** Makes the tree exactly the stored one: contents, modes, links; nothing else remains. */
   restore(tree: string): Promise<void>;
   /** What changed from one stored tree to another, sorted by path, with unified diffs. */
   diff(from: string, to: string): Promise<readonly FileChange[]>;
   /**
    * What `apply` would do: three-way, per file, against the user's folder as it is now.
-   * A file that the user changed since `base` is a conflict, never overwritten.
+   * A file that the user changed since `base` is a conflict, never overwritten. From a tree back
+   * to its base it is what taking an apply back would do. `only` names paths; null is all.
    */
-  plan(base: string, tree: string): Promise<readonly FileChange[]>;
+  plan(base: string, tree: string, only?: readonly string[] | null): Promise<readonly FileChange[]>;
   /**
-   * Writes the plan's non-conflicting changes into the user's folder, each file atomically and
-   * never through a link. Safe to repeat. Throws `apply.readOnly`, `apply.conflict` when the
+   * Writes those of the plan's changes that are given and have no conflict into the user's folder,
+   * each file atomically and never through a link. Safe to repeat. Throws `apply.readOnly`, `apply.conflict` when the
    * folder no longer matches `changes`.
    */
   apply(base: string, tree: string, changes: readonly FileChange[]): Promise<void>;

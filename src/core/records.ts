@@ -29,6 +29,10 @@ export const modelReply = z.object({
 });
 export type ModelReply = z.infer<typeof modelReply>;
 
+/** A path that a tree does not have, with the reason. */
+export const leftOut = z.object({ path: z.string(), reason: z.string() });
+export type LeftOut = z.infer<typeof leftOut>;
+
 /** What a tool gave back: `text` is all the model sees, `data` is for people and programs. */
 export const toolOutput = z.object({
   text: z.string(),
@@ -37,6 +41,8 @@ export const toolOutput = z.object({
   data: z.exactOptional(z.custom<JsonValue>()),
   /** Digest of the workspace tree that the call left, when it could change files. */
   tree: z.exactOptional(z.string()),
+  /** What lies in the workspace, but is not in that tree. Never silent. */
+  leftOut: z.exactOptional(z.array(leftOut)),
 });
 export type ToolOutput = z.infer<typeof toolOutput>;
 
@@ -52,6 +58,8 @@ export const fileChange = z.object({
   binary: z.boolean(),
   /** Why the file cannot be applied, or null. */
   conflict: z.nullable(z.string()),
+  /** What runs or obeys this file without asking; it has an approval of its own. Absent is nothing. */
+  guard: z.exactOptional(z.string()),
 });
 export type FileChange = z.infer<typeof fileChange>;
 
@@ -221,7 +229,7 @@ export const profile = z.object({
 export type Profile = z.infer<typeof profile>;
 
 export const sandboxInfo = z.object({
-  backend: z.enum(["docker", "embedded"]),
+  backend: z.enum(["docker", "bubblewrap", "embedded"]),
   /** Image reference for people, null where there is none. */
   image: z.nullable(z.string()),
   /** Digest of what runs: the image's, together with runtime and GPUs if there are any, or the version of the embedded shell. */
@@ -250,7 +258,7 @@ export const treeInfo = z.object({
   files: z.number(),
   bytes: z.number(),
   /** Paths that were left out, each with its reason. Never silent. */
-  leftOut: z.array(z.object({ path: z.string(), reason: z.string() })),
+  leftOut: z.array(leftOut),
 });
 export type TreeInfo = z.infer<typeof treeInfo>;
 
@@ -293,6 +301,8 @@ export const sessionSpec = z.object({
   skills: z.nullable(skillsInfo),
   /** The user's folder, as an absolute path. */
   workspace: z.string(),
+  /** What is left out of the copy of the folder, as lines of a `.gitignore`; absent is nothing. */
+  exclude: z.exactOptional(z.array(z.string())),
   /** Set on a replay and on a fork: the session whose records are served. */
   replayOf: z.nullable(z.string()),
   /** How it differs from that session; absent for a plain replay. */

@@ -16,8 +16,8 @@ import type { Answer } from "./waitAnswer.ts";
 /** What the demo session is asked to do. */
 export const demoGoal = "The test in this folder fails. Find out why and fix it.";
 
-/** `auto` is docker when an engine answers and has the image, else embedded. */
-export type SandboxChoice = "auto" | "docker" | "embedded";
+/** `auto` is docker when an engine answers and has the image, else bubblewrap where it works, else embedded. */
+export type SandboxChoice = "auto" | SandboxInfo["backend"];
 
 /** A sandbox as a new session would get it, and what was found of its policy. */
 export interface SandboxCheck {

@@ -1,6 +1,6 @@
 import type { Flow } from "./flow.ts";
 import type { SandboxHost, WorkspaceTrees } from "./ports.ts";
-import { treeInfo, type ToolOutput, type TreeInfo } from "./records.ts";
+import { treeInfo, type LeftOut, type ToolOutput, type TreeInfo } from "./records.ts";
 
 /** The step that copies the user's folder. */
 export const baseStep = "workspace/base";
@@ -25,6 +25,8 @@ export class Workspace {
   #seeding: Promise<TreeInfo> | null = null;
   #current = false;
   #announceNewShell = false;
+  /** What the tree before did not have either: the model is told once. */
+  #leftOut: ReadonlySet<string> = new Set();
 
   constructor(parts: WorkspaceParts) {
     this.#parts = parts;
@@ -86,10 +88,17 @@ export class Workspace {
     const { trees, sandbox } = this.#parts;
     await this.#bringBack();
     const output = await work();
-    const tree = await sandbox.frozen(async () => trees.capture());
-    if (!this.#announceNewShell) return { ...output, tree };
+    const { tree, leftOut } = await sandbox.frozen(async () => trees.capture());
+    const news = leftOut.filter(({ path }) => !this.#leftOut.has(path));
+    this.#leftOut = new Set(leftOut.map(({ path }) => path));
+    const notes = [
+      ...(this.#announceNewShell ? [newShellNote] : []),
+      output.text,
+      ...(news.length === 0 ? [] : [leftOutNote(news)]),
+    ];
     this.#announceNewShell = false;
-    return { ...output, tree, text: `${newShellNote}\n${output.text}` };
+    const text = notes.join("\n");
+    return { ...output, text, tree, ...(leftOut.length === 0 ? {} : { leftOut: [...leftOut] }) };
   }
 
   /** Runs what only looks at the tree that the records name. */
@@ -104,6 +113,12 @@ export class Workspace {
     await this.#parts.trees.restore(this.tree);
     this.#current = true;
   }
+}
+
+function leftOutNote(news: readonly LeftOut[]): string {
+  const shown = news.slice(0, 5).map(({ path, reason }) => `${path} (${reason})`);
+  const more = news.length > 5 ? ` and ${news.length - 5} more` : "";
+  return `[Not part of the checkpoint, so gone after going back to it: ${shown.join(", ")}${more}.]`;
 }
 
 const newShellNote =

@@ -2,14 +2,19 @@ import { createHmac } from "node:crypto";
 import { CairnError } from "../core/errors.ts";
 import type { StoreFile } from "./storeFile.ts";
 
-export const schemaVersion = 2;
+export const schemaVersion = 3;
 
 /** Sessions made by version 1 are signed with the store's key itself, and checked when they are read. */
 export const firstFormat = 1;
 export const currentFormat = 2;
 
 const contents = `
-create table blob (id integer primary key, digest blob not null unique, home integer not null) strict;
+create table blob (
+  id integer primary key,
+  digest blob not null unique,
+  home integer not null,
+  unpacked integer not null default 0
+) strict;
 create table reference (
   session integer not null,
   blob integer not null,
@@ -84,6 +89,10 @@ export function prepareSchema(file: StoreFile, key: Uint8Array): boolean {
       const version = versionOf(file);
       if (version === 0) make(file, keyId);
       if (version === 1) migrateFromFirst(file);
+      // Blobs of that time lie in the store as they are.
+      if (version === 2)
+        file.exec("alter table blob add column unpacked integer not null default 0;");
+      if (version > 0) file.exec(`pragma user_version = ${schemaVersion};`);
     });
   }
   return file.reading(
@@ -139,5 +148,5 @@ insert into ${contentOf(home)}
   select blob.id, first_blob.bytes from blob join first_blob on blob.digest = unhex(first_blob.digest) order by blob.id;
 insert into reference select session.number, blob.id, 0 from session, blob;`);
   }
-  file.exec(`drop table first_blob; drop table record; pragma user_version = ${schemaVersion};`);
+  file.exec(`drop table first_blob; drop table record;`);
 }

@@ -1,7 +1,8 @@
 import { hash } from "node:crypto";
 import { CairnError } from "../core/errors.ts";
+import { packBytes, unpackBytes } from "./packedBytes.ts";
 import { contentOf } from "./storeSchema.ts";
-import type { StoreFile } from "./storeFile.ts";
+import type { Row, StoreFile } from "./storeFile.ts";
 
 /** Whose a blob is: a session's trees, or the large output of one of its records. */
 type Use = "tree" | "payload";
@@ -24,9 +25,15 @@ export class StoredContent {
     const known = this.#file.get("select id from blob where digest = ?", digest);
     let id = Number(known?.["id"]);
     if (known === undefined) {
-      this.#file.run("insert into blob (digest, home) values (?, ?)", digest, session);
+      const packed = packBytes(bytes);
+      this.#file.run(
+        "insert into blob (digest, home, unpacked) values (?, ?, ?)",
+        digest,
+        session,
+        packed.size,
+      );
       id = Number(this.#file.get("select last_insert_rowid() as id")?.["id"]);
-      this.#file.run(`insert into ${contentOf(session)} values (?, ?)`, id, bytes);
+      this.#file.run(`insert into ${contentOf(session)} values (?, ?)`, id, packed.bytes);
     }
     this.#file.run(
       "insert into reference values (?, ?, ?) on conflict do nothing",
@@ -39,9 +46,9 @@ export class StoredContent {
 
   /** The bytes, null when there are none. Throws `store.corrupt` when they are not those of the digest. */
   get(digest: Uint8Array): Uint8Array | null {
-    const row = this.#file.get("select id, home from blob where digest = ?", digest);
+    const row = this.#file.get("select id, home, unpacked from blob where digest = ?", digest);
     if (row === undefined) return null;
-    const bytes = this.#bytes(Number(row["id"]), Number(row["home"]));
+    const bytes = this.#bytes(row);
     if (bytes !== null && sha256(bytes).equals(digest)) return bytes;
     throw damaged(digest);
   }
@@ -104,14 +111,14 @@ export class StoredContent {
     limit: number,
   ): { readonly damaged: readonly BlobProblem[]; readonly last: number | null } {
     const rows = this.#file.all(
-      "select id, digest, home from blob where id > ? order by id limit ?",
+      "select id, digest, home, unpacked from blob where id > ? order by id limit ?",
       afterId,
       limit,
     );
     const found = rows.flatMap((row) => {
       const id = Number(row["id"]);
       const { digest } = row;
-      const bytes = this.#bytes(id, Number(row["home"]));
+      const bytes = this.#bytes(row);
       if (digest instanceof Uint8Array && bytes !== null && sha256(bytes).equals(digest)) return [];
       const named = digest instanceof Uint8Array ? digest : new Uint8Array();
       return [{ reason: damaged(named).message, session: this.#onlyUser(id) }];
@@ -120,10 +127,12 @@ export class StoredContent {
     return { damaged: found, last };
   }
 
-  #bytes(id: number, home: number): Uint8Array | null {
+  #bytes(blob: Row): Uint8Array | null {
+    const [id, home] = [Number(blob["id"]), Number(blob["home"])];
     const row = this.#file.get(`select bytes from ${contentOf(home)} where id = ?`, id);
     const bytes = row?.["bytes"];
-    return bytes instanceof Uint8Array ? bytes : null;
+    if (!(bytes instanceof Uint8Array)) return null;
+    return unpackBytes({ bytes, size: Number(blob["unpacked"]) });
   }
 
   /** The one session that refers to a blob, null when there are several. */

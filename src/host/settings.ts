@@ -9,7 +9,7 @@ const settings = z.object({
   "model.url": z.url({ protocol: /^https?$/ }),
   "model.name": z.string().trim(),
   "model.contextTokens": z.nullable(z.int().positive()),
-  "sandbox.backend": z.enum(["auto", "docker", "embedded"]),
+  "sandbox.backend": z.enum(["auto", "docker", "bubblewrap", "embedded"]),
   "sandbox.image": z.string().trim().min(1),
   "sandbox.dockerSocket": z.string().trim(),
   profile: z.string(),

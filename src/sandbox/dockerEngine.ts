@@ -38,7 +38,7 @@ export function engineUnavailable(socketPath: string | null, cause?: unknown): C
   const socket = socketPath ?? process.env["DOCKER_HOST"] ?? "/var/run/docker.sock";
   return new CairnError(
     "sandbox.unavailable",
-    `No container engine answers at ${socket}. Start Docker (for example: sudo systemctl start docker) or choose the embedded sandbox with --sandbox embedded.`,
+    `No container engine answers at ${socket}. Start Docker (for example: sudo systemctl start docker) or choose another sandbox with --sandbox bubblewrap or --sandbox embedded.`,
     { cause },
   );
 }

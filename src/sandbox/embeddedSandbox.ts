@@ -57,7 +57,7 @@ export class EmbeddedSandbox implements SandboxHost {
       image: null,
       digest,
       limits:
-        "The embedded sandbox is a simulated shell without git, node, python, package managers or builds; those need the docker sandbox.",
+        "The embedded sandbox is a simulated shell without git, node, python, package managers or builds; those need the bubblewrap or docker sandbox.",
     };
   }
 

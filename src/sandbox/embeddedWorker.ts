@@ -86,7 +86,7 @@ function carried(env: Readonly<Record<string, string>>): Record<string, string> 
 function hint(stderr: string): string {
   const program = elsewhere.exec(stderr)?.[1];
   if (program === undefined) return "";
-  return `The embedded sandbox has no ${program}. It needs the docker sandbox (--sandbox docker).\n`;
+  return `The embedded sandbox has no ${program}. It needs the bubblewrap or docker sandbox (--sandbox bubblewrap).\n`;
 }
 
 const shell = await makeShell();

@@ -11,7 +11,7 @@ import {
   readdirSync,
   readlinkSync,
   readSync,
-  type BigIntStats,
+  type Stats,
 } from "node:fs";
 import { basename, sep } from "node:path";
 import { CairnError } from "../core/errors.ts";
@@ -21,6 +21,13 @@ export interface Owner {
   readonly uid: number;
   readonly gid: number;
 }
+
+function isText(name: Buffer): boolean {
+  return Buffer.from(name.toString()).equals(name);
+}
+
+/** A path of the system has at most 4,096 bytes, and a character up to three of them. */
+const maxNames = 1000;
 
 /** What of a name could leave the directory: `\` and `:` only where the system gives them meaning. */
 const foreign = sep === "\\" ? /[/\\:\0]/ : /[/\0]/;
@@ -34,9 +41,14 @@ const foreign = sep === "\\" ? /[/\\:\0]/ : /[/\0]/;
 export class HeldDirectory {
   readonly #fd: number;
   readonly #path: string | Buffer;
+  /** How to get here by names, for `glance`; null where that would be too long a path. */
+  readonly #names: string | null;
 
   /** Opens a directory; the caller closes it. Of its path only the last name is checked. */
-  constructor(path: string | Buffer) {
+  constructor(
+    path: string | Buffer,
+    names: string | null = typeof path === "string" ? path : null,
+  ) {
     try {
       this.#fd = openSync(
         path,
@@ -46,6 +58,7 @@ export class HeldDirectory {
       throw swapped(error, path);
     }
     this.#path = path;
+    this.#names = names;
   }
 
   close(): void {
@@ -54,7 +67,8 @@ export class HeldDirectory {
 
   /** Opens a directory in this one for as long as `work` runs. Never follows a link. */
   async enter<T>(name: string | Buffer, work: (child: HeldDirectory) => Promise<T>): Promise<T> {
-    const child = new HeldDirectory(this.at(name));
+    const names = this.#names === null ? null : `${this.#names}${sep}${name.toString()}`;
+    const child = new HeldDirectory(this.at(name), (names ?? "").length > maxNames ? null : names);
     try {
       return await work(child);
     } finally {
@@ -74,14 +88,30 @@ export class HeldDirectory {
     return Buffer.concat([this.#self(), Buffer.from(sep), Buffer.from(name)]);
   }
 
-  /** Names as the system has them; they may be no valid UTF-8. */
-  names(): readonly Buffer[] {
-    return readdirSync(this.#self(), { encoding: "buffer" });
+  /** Names in it; `broken` are those that are no valid UTF-8, as the system has them. */
+  names(): { readonly names: readonly string[]; readonly broken: readonly Buffer[] } {
+    const names = readdirSync(this.#self());
+    // Asking for bytes costs half as much again, so it is done only where text shows a need.
+    if (!names.some((name) => name.includes("\ufffd"))) return { names, broken: [] };
+    const raw = readdirSync(this.#self(), { encoding: "buffer" });
+    return {
+      names: raw.filter(isText).map(String),
+      broken: raw.filter((name) => !isText(name)),
+    };
   }
 
   /** Of the name itself, never of what a link points to. Null when there is none. */
-  stat(name: string | Buffer): BigIntStats | null {
-    return lstatSync(this.at(name), { bigint: true, throwIfNoEntry: false }) ?? null;
+  stat(name: string | Buffer): Stats | null {
+    return lstatSync(this.at(name), { throwIfNoEntry: false }) ?? null;
+  }
+
+  /**
+   * As `stat`, in half the time, but by the names that lead here: it may be of something that was
+   * swapped in. Good for asking whether to look closer, which then goes through the handle.
+   */
+  glance(name: string): Stats | null {
+    if (this.#names === null) return this.stat(name);
+    return lstatSync(`${this.#names}${sep}${name}`, { throwIfNoEntry: false }) ?? null;
   }
 
   link(name: string): Buffer {
@@ -92,7 +122,7 @@ export class HeldDirectory {
    * Bytes of the regular file that `seen` was taken of, no more than it had then. Throws `snapshot.unsafe` when the name
    * stands for anything else by now; a pipe or a device is never waited for.
    */
-  read(name: string, seen: BigIntStats): Uint8Array {
+  read(name: string, seen: Stats): Uint8Array {
     let fd: number;
     try {
       fd = openSync(
@@ -103,9 +133,9 @@ export class HeldDirectory {
       throw swapped(error, name);
     }
     try {
-      const now = fstatSync(fd, { bigint: true });
-      if (!now.isFile() || now.ino !== seen.ino) throw swapped(null, name);
-      return readUpTo(fd, Number(seen.size));
+      const now = fstatSync(fd);
+      if (!now.isFile() || now.ino !== seen.ino || now.dev !== seen.dev) throw swapped(null, name);
+      return readUpTo(fd, seen.size);
     } finally {
       closeSync(fd);
     }

@@ -1,110 +1,67 @@
-import { CairnError } from "../core/errors.ts";
+import { sha256 } from "./sha256.ts";
+import {
+  encodeFolder,
+  has,
+  isName,
+  leafOf,
+  parsedEntries,
+  unusable,
+  type Entry,
+  type Leaf,
+} from "./treeObject.ts";
 
-export interface FileEntry {
-  readonly path: string;
-  readonly mode: "file" | "exec";
-  readonly digest: string;
-  readonly size: number;
+/** A tree as folders by their digests. */
+export interface Folders {
+  readonly root: string;
+  readonly folders: ReadonlyMap<string, readonly Entry[]>;
 }
 
-export interface LinkEntry {
-  readonly path: string;
-  readonly mode: "link";
-  readonly target: string;
+const start = Buffer.from('{"format":1,');
+
+/** Whether these bytes are a tree as Cairn stored it before 0.2: one list of all its paths. */
+export function isManifest(bytes: Uint8Array): boolean {
+  return start.equals(bytes.subarray(0, start.length));
 }
 
-/** Only of a directory with nothing in it; the others follow from the paths. */
-export interface DirectoryEntry {
-  readonly path: string;
-  readonly mode: "directory";
-}
-
-export type TreeEntry = FileEntry | LinkEntry | DirectoryEntry;
-
-export function isFile(entry: TreeEntry): entry is FileEntry {
-  return entry.mode === "file" || entry.mode === "exec";
-}
-
-/** One tree has one text, whatever order it was read in: its digest names the tree. */
-export function encodeManifest(entries: readonly TreeEntry[]): Uint8Array {
-  const sorted = entries.toSorted((left, right) => (left.path < right.path ? -1 : 1));
-  return Buffer.from(JSON.stringify({ format: 1, entries: sorted.map(canonical) }));
-}
-
-/** Throws `snapshot.unsafe` for anything that `encodeManifest` would not have written. */
-export function decodeManifest(bytes: Uint8Array): readonly TreeEntry[] {
-  let manifest: unknown;
-  try {
-    manifest = JSON.parse(new TextDecoder().decode(bytes));
-  } catch (error) {
-    throw unsafe("it is not JSON", error);
-  }
-  if (!has(manifest, "format") || manifest.format !== 1) throw unsafe("its format is not known");
-  if (!has(manifest, "entries") || !Array.isArray(manifest.entries)) {
-    throw unsafe("it has no entries");
-  }
-  const entries = manifest.entries.map(entryOf);
-  const leaves = new Set<string>();
+/** Such a list as the folders that are stored today. Throws `snapshot.unsafe`. */
+export function foldersOf(bytes: Uint8Array): Folders {
+  const root: Draft = new Map();
   let last = "";
-  for (const { path } of entries) {
-    if (path <= last) throw unsafe(`${JSON.stringify(path)} is out of order`);
-    if (ancestors(path).some((ancestor) => leaves.has(ancestor))) {
-      throw unsafe(`${JSON.stringify(path)} lies in something that is no directory`);
+  for (const raw of parsedEntries(bytes, 1)) {
+    const path = has(raw, "path") && typeof raw.path === "string" ? raw.path : "";
+    const segments = path.split("/");
+    if (!segments.every(isName)) {
+      throw unusable(`${JSON.stringify(path)} is no path inside a tree`);
     }
-    leaves.add(path);
+    if (path <= last) throw unusable(`${JSON.stringify(path)} is out of order`);
     last = path;
+    const name = segments.pop() ?? "";
+    const parent = segments.reduce(inner, root);
+    if (parent.has(name)) throw unusable(`${JSON.stringify(path)} is there twice`);
+    const folder = has(raw, "mode") && raw.mode === "directory";
+    parent.set(name, folder ? new Map() : leafOf(name, raw));
   }
-  return entries;
+  const folders = new Map<string, readonly Entry[]>();
+  return { root: sealed(root, folders), folders };
 }
 
-/** `a/b/c` lies in `a` and in `a/b`. */
-export function ancestors(path: string): readonly string[] {
-  const segments = path.split("/");
-  return segments.slice(1).map((_, index) => segments.slice(0, index + 1).join("/"));
-}
+type Draft = Map<string, Leaf | Draft>;
 
-function canonical(entry: TreeEntry): TreeEntry {
-  const { path, mode } = entry;
-  if (mode === "directory") return { path, mode };
-  if (mode === "link") return { path, mode, target: entry.target };
-  return { path, mode, digest: entry.digest, size: entry.size };
-}
-
-function entryOf(raw: unknown): TreeEntry {
-  if (!has(raw, "path") || typeof raw.path !== "string" || !has(raw, "mode")) {
-    throw unsafe("an entry has no path or no mode");
+function inner(folder: Draft, name: string): Draft {
+  const found = folder.get(name) ?? new Map();
+  if (!(found instanceof Map)) {
+    throw unusable(`something lies in ${JSON.stringify(name)}, which is no folder`);
   }
-  const { path } = raw;
-  if (path.includes("\0") || path.split("/").some((part) => ["", ".", ".."].includes(part))) {
-    throw unsafe(`${JSON.stringify(path)} is no path inside a tree`);
-  }
-  const entry = contentOf(path, raw.mode, raw);
-  if (entry === null) throw unsafe(`${JSON.stringify(path)} is neither file, link nor directory`);
-  return entry;
+  folder.set(name, found);
+  return found;
 }
 
-function contentOf(path: string, mode: unknown, raw: object): TreeEntry | null {
-  if (mode === "directory") return { path, mode };
-  if (mode === "link") {
-    return has(raw, "target") && typeof raw.target === "string"
-      ? { path, mode, target: raw.target }
-      : null;
-  }
-  if ((mode !== "file" && mode !== "exec") || !has(raw, "digest") || !has(raw, "size")) return null;
-  const { digest, size } = raw;
-  return typeof digest === "string" && typeof size === "number"
-    ? { path, mode, digest, size }
-    : null;
-}
-
-function has<Key extends string>(value: unknown, key: Key): value is Record<Key, unknown> {
-  return typeof value === "object" && value !== null && key in value;
-}
-
-function unsafe(what: string, cause?: unknown): CairnError {
-  return new CairnError(
-    "snapshot.unsafe",
-    `A stored workspace tree cannot be used: ${what}. Choose another checkpoint.`,
-    { cause },
+function sealed(draft: Draft, into: Map<string, readonly Entry[]>): string {
+  const entries = [...draft].map(([name, node]): Entry =>
+    node instanceof Map ? { name, mode: "folder", digest: sealed(node, into) } : node,
   );
+  entries.sort((left, right) => (left.name < right.name ? -1 : 1));
+  const digest = sha256(encodeFolder(entries));
+  into.set(digest, entries);
+  return digest;
 }

@@ -1,181 +1,261 @@
-import type { BigIntStats } from "node:fs";
+import type { Stats } from "node:fs";
 import { posix } from "node:path";
 import { CairnError } from "../core/errors.ts";
-
-import type { TreeInfo } from "../core/records.ts";
-import type { Blobs } from "./blobs.ts";
+import type { LeftOut } from "../core/records.ts";
 import { errorCode } from "./errorCode.ts";
 import type { HeldDirectory } from "./heldDirectory.ts";
-import type { TreeEntry } from "./manifest.ts";
 import { pacer } from "./pacer.ts";
 import { isRemainder } from "./safeWrite.ts";
-import { StatIndex } from "./statIndex.ts";
-
-const maxDepth = 100;
-const maxEntries = 200_000;
-const batchFiles = 256;
-const batchBytes = 8 * 1024 * 1024;
+import { SeenLeaf, type Reading, type SeenFolder } from "./seenTree.ts";
+import { maxDepth, maxEntries, maxFolders } from "./storedTrees.ts";
+import type { StoreQueue } from "./storeQueue.ts";
+import type { TreeCopy } from "./treeCopy.ts";
+import {
+  encodeFolder,
+  type Entry,
+  type FileEntry,
+  type Leaf,
+  type LinkEntry,
+} from "./treeObject.ts";
 
 export interface ReadRules {
   readonly maxFileBytes: number;
-  /** Names that are left out wherever they are, each with the reason. */
-  readonly skip: ReadonlyMap<string, string>;
+  /** Of all files together. */
+  readonly maxBytes: number;
+  /** Why a path is left out, null when it is not. */
+  readonly skip: (path: string, isFolder: boolean) => string | null;
   /** Whether links that lead out of the tree are kept. They are never followed either way. */
   readonly outwardLinks: boolean;
 }
 
-export interface TreeReading {
-  readonly entries: readonly TreeEntry[];
-  readonly leftOut: TreeInfo["leftOut"];
-  /** What to hand to the next reading of the same directory. */
-  readonly index: StatIndex;
+/** Keeps everything that a size does not forbid. */
+export function keepAll(limits: Pick<ReadRules, "maxFileBytes" | "maxBytes">): ReadRules {
+  return { ...limits, skip: () => null, outwardLinks: true };
+}
+
+interface Place {
+  readonly path: string;
+  readonly depth: number;
+  readonly copy: TreeCopy | null;
+}
+
+interface Draft {
+  readonly entries: Entry[];
+  readonly leaves: Map<string, SeenLeaf>;
+  readonly folders: Map<string, SeenFolder>;
+  /** Whether an entry differs from what is known of the folder. */
+  changed: boolean;
 }
 
 /**
- * Reads a directory into entries and stores what the index does not know yet. Resolves when every
- * byte is on disk. Throws `snapshot.unsafe` when something is swapped under it.
+ * One reading of a directory into the store. What is known and still the same is not read again,
+ * and a folder with nothing new in it is not even encoded. With a copy, everything is also made
+ * there as it is read, and what is seen is the copy's.
  */
-export async function readTree(
-  root: HeldDirectory,
-  blobs: Pick<Blobs, "putBlobs">,
-  rules: ReadRules,
-  known: StatIndex,
-): Promise<TreeReading> {
-  const reader = new TreeReader(blobs, rules, known);
-  await reader.directory(root, "", 0);
-  await reader.flush();
-  return reader;
-}
-
-interface Pending {
-  readonly path: string;
-  readonly mode: "file" | "exec";
-  readonly stat: BigIntStats;
-  readonly bytes: Uint8Array;
-}
-
-/** One reading: what it found, and the files whose bytes wait for the next batch. */
-class TreeReader implements TreeReading {
-  readonly entries: TreeEntry[] = [];
-  readonly leftOut: { path: string; reason: string }[] = [];
-  readonly index = new StatIndex();
-  readonly #blobs: Pick<Blobs, "putBlobs">;
+export class TreeReader {
+  readonly leftOut: LeftOut[] = [];
+  files = 0;
+  bytes = 0;
+  readonly #queue: StoreQueue;
   readonly #rules: ReadRules;
-  readonly #known: StatIndex;
+  readonly #reading: Reading;
   readonly #pace = pacer();
-  #pending: Pending[] = [];
-  #pendingBytes = 0;
+  #entries = 0;
+  #folders = 0;
 
-  constructor(blobs: Pick<Blobs, "putBlobs">, rules: ReadRules, known: StatIndex) {
-    this.#blobs = blobs;
+  constructor(queue: StoreQueue, rules: ReadRules, reading: Reading) {
+    this.#queue = queue;
     this.#rules = rules;
-    this.#known = known;
+    this.#reading = reading;
   }
 
-  async directory(directory: HeldDirectory, path: string, depth: number): Promise<void> {
-    const before = this.#count();
-    for (const raw of directory.names()) {
-      const name = raw.toString();
-      const inner = path === "" ? name : `${path}/${name}`;
-      if (!Buffer.from(name).equals(raw)) {
-        this.#leave(inner, "its name is not valid UTF-8");
-      } else {
-        await this.#name(directory, name, inner, depth);
-      }
-      await this.#pace();
-    }
-    if (path !== "" && this.#count() === before) this.entries.push({ path, mode: "directory" });
-    if (this.#count() > maxEntries) {
-      throw new CairnError(
-        "snapshot.unsafe",
-        `The folder holds more than ${maxEntries} files, too many to store. Remove generated files and try again.`,
-      );
-    }
+  /** Throws `snapshot.unsafe` when something is swapped under it. What it found is on disk once the queue is done. */
+  async tree(
+    root: HeldDirectory,
+    known: SeenFolder | null,
+    copy: TreeCopy | null = null,
+  ): Promise<SeenFolder> {
+    return this.#folder(root, { path: "", depth: 0, copy }, known);
   }
 
-  async flush(): Promise<void> {
-    const pending = this.#pending;
-    this.#pending = [];
-    this.#pendingBytes = 0;
-    if (pending.length === 0) return;
-    const digests = await this.#blobs.putBlobs(pending.map(({ bytes }) => bytes));
-    for (const [position, { path, mode, stat, bytes }] of pending.entries()) {
-      const digest = digests[position];
-      if (digest === undefined) throw new Error("putBlobs gave back fewer digests than blobs");
-      this.entries.push({ path, mode, digest, size: bytes.length });
-      this.index.remember(path, stat, digest);
-    }
-  }
-
-  async #name(directory: HeldDirectory, name: string, path: string, depth: number): Promise<void> {
-    const skip = this.#rules.skip.get(name);
-    if (skip !== undefined) return this.#leave(path, skip);
-    if (isRemainder(name)) return this.#leave(path, "an interrupted write left it behind");
-    const stat = directory.stat(name);
-    if (stat === null) return undefined;
-    try {
-      if (stat.isFile()) return await this.#file(directory, name, path, stat);
-      if (stat.isSymbolicLink()) return this.#link(path, directory.link(name));
-      if (!stat.isDirectory()) return this.#leave(path, "it is neither a file nor a folder");
-      if (depth === maxDepth) return this.#leave(path, `more than ${maxDepth} folders deep`);
-      return await directory.enter(name, async (child) => this.directory(child, path, depth + 1));
-    } catch (error) {
-      if (errorCode(error) === "ENOENT") return undefined; // gone since the listing
-      if (errorCode(error) !== "EACCES") throw error;
-      return this.#leave(path, "it cannot be read");
-    }
-  }
-
-  async #file(
+  async #folder(
     directory: HeldDirectory,
-    name: string,
-    path: string,
-    stat: BigIntStats,
-  ): Promise<void> {
-    if (stat.size > this.#rules.maxFileBytes) {
-      return this.#leave(path, `it is larger than ${this.#rules.maxFileBytes} bytes`);
+    place: Place,
+    known: SeenFolder | null,
+  ): Promise<SeenFolder> {
+    const draft: Draft = { entries: [], leaves: new Map(), folders: new Map(), changed: false };
+    const prefix = place.path === "" ? "" : `${place.path}/`;
+    const { names, broken } = directory.names();
+    for (const name of broken) this.#leave(prefix + name.toString(), "its name is not valid UTF-8");
+    for (const name of names) {
+      const stat = directory.glance(name);
+      if (stat === null) continue;
+      const seen = known?.leaves.get(name);
+      if (seen?.isStill(stat) === true && place.copy === null) {
+        this.#take(draft, seen);
+        continue;
+      }
+      const { depth } = place;
+      const path = prefix + name;
+      const reason = leavesOut(this.#rules, { path, stat, depth, bytes: this.bytes });
+      if (reason !== null) this.#leave(path, reason);
+      else await this.#look({ directory, name, stat, draft }, { ...place, path }, known);
+      const rest = this.#pace();
+      if (rest !== null) await rest;
     }
-    const mode = fileMode(stat);
-    const digest = this.#known.digest(path, stat);
-    if (digest !== null) {
-      this.entries.push({ path, mode, digest, size: Number(stat.size) });
-      this.index.carry(path, this.#known);
-      return undefined;
-    }
-    const bytes = directory.read(name, stat);
-    this.#pending.push({ path, mode, stat, bytes });
-    this.#pendingBytes += bytes.length;
-    if (this.#pending.length >= batchFiles || this.#pendingBytes >= batchBytes) await this.flush();
-    return undefined;
+    this.#entries += draft.entries.length;
+    this.#folders += 1;
+    if (this.#entries > maxEntries || this.#folders > maxFolders) throw tooMany();
+    return this.#stored(draft, known);
   }
 
-  #link(path: string, raw: Buffer): void {
+  #take(draft: Draft, seen: SeenLeaf): void {
+    const { entry } = seen;
+    draft.entries.push(entry);
+    draft.leaves.set(entry.name, seen);
+    if (entry.mode === "link") return;
+    this.files += 1;
+    this.bytes += entry.size;
+  }
+
+  async #look(at: Looked, place: Place, known: SeenFolder | null): Promise<void> {
+    const { directory, name, stat, draft } = at;
+    const { path, copy } = place;
+    try {
+      if (stat.isDirectory()) await this.#inner(at, place, known);
+      else if (stat.isFile()) await this.#file(at, place, known);
+      else {
+        const entry = this.#link(name, path, directory.link(name));
+        if (entry !== null) this.#add(draft, at, { entry, known, copy });
+      }
+    } catch (error) {
+      if (errorCode(error) === "ENOENT") return; // gone since the listing
+      if (errorCode(error) !== "EACCES") throw error;
+      this.#leave(path, "it cannot be read");
+    }
+  }
+
+  async #inner(
+    { directory, name, draft }: Looked,
+    { path, depth, copy }: Place,
+    known: SeenFolder | null,
+  ): Promise<void> {
+    const before = known?.folders.get(name) ?? null;
+    const folder = await directory.enter(name, async (child) => {
+      const inner = { path, depth: depth + 1, copy };
+      if (copy === null) return this.#folder(child, inner, before);
+      return copy.folder(name, async (made) =>
+        this.#folder(child, { ...inner, copy: made }, before),
+      );
+    });
+    draft.folders.set(name, folder);
+    draft.entries.push({ name, mode: "folder", digest: folder.digest });
+    if (folder.digest !== before?.digest) draft.changed = true;
+  }
+
+  async #file(at: Looked, { copy }: Place, known: SeenFolder | null): Promise<void> {
+    const { directory, name, stat, draft } = at;
+    const bytes = directory.read(name, stat);
+    const digest = this.#queue.add(bytes);
+    const entry: FileEntry = { name, mode: fileMode(stat), digest, size: bytes.length };
+    this.#add(draft, at, { entry, known, copy, bytes });
+    if (this.#queue.full) await this.#queue.room();
+  }
+
+  #add(
+    draft: Draft,
+    { name, stat }: Looked,
+    found: {
+      readonly entry: Leaf;
+      readonly known: SeenFolder | null;
+      readonly copy: TreeCopy | null;
+      readonly bytes?: Uint8Array;
+    },
+  ): void {
+    const { entry, known, copy, bytes } = found;
+    const before = known?.leaves.get(name)?.entry;
+    const same = before !== undefined && sameLeaf(before, entry);
+    if (!same) draft.changed = true;
+    const made = copy === null ? stat : copy.leaf(entry, bytes ?? null);
+    this.#take(draft, new SeenLeaf(same ? before : entry, made, this.#reading));
+  }
+
+  #link(name: string, path: string, raw: Buffer): LinkEntry | null {
     const target = raw.toString();
     if (!Buffer.from(target).equals(raw)) {
       this.#leave(path, "the link's target is not valid UTF-8");
     } else if (!this.#rules.outwardLinks && leadsOut(path, target)) {
       this.#leave(path, "the link leads out of the folder");
     } else {
-      this.entries.push({ path, mode: "link", target });
+      return { name, mode: "link", target };
     }
+    return null;
+  }
+
+  #stored({ entries, leaves, folders, changed }: Draft, known: SeenFolder | null): SeenFolder {
+    if (known !== null && !changed && entries.length === known.entries.length) {
+      return { digest: known.digest, entries: known.entries, leaves, folders };
+    }
+    return { digest: this.#queue.add(encodeFolder(entries)), entries, leaves, folders };
   }
 
   #leave(path: string, reason: string): void {
     this.leftOut.push({ path, reason });
   }
+}
 
-  #count(): number {
-    return this.entries.length + this.#pending.length;
+/** A name in a directory as it is being looked at. */
+interface Looked {
+  readonly directory: HeldDirectory;
+  readonly name: string;
+  readonly stat: Stats;
+  readonly draft: Draft;
+}
+
+/** Why something is left out by what can be said without reading it; null when it is not. */
+export function leavesOut(
+  { skip, maxFileBytes, maxBytes }: ReadRules,
+  found: {
+    readonly path: string;
+    readonly stat: Stats;
+    readonly depth: number;
+    /** Of the files before it. */
+    readonly bytes: number;
+  },
+): string | null {
+  const { path, stat, depth, bytes } = found;
+  if (isRemainder(path.slice(path.lastIndexOf("/") + 1))) {
+    return "an interrupted write left it behind";
   }
+  const reason = skip(path, stat.isDirectory());
+  if (reason !== null || stat.isSymbolicLink()) return reason;
+  if (stat.isDirectory()) return depth < maxDepth ? null : `more than ${maxDepth} folders deep`;
+  if (!stat.isFile()) return "it is neither a file nor a folder";
+  if (stat.size > maxFileBytes) return `it is larger than ${maxFileBytes} bytes`;
+  return bytes + stat.size > maxBytes ? `with it there would be more than ${maxBytes} bytes` : null;
 }
 
 /** A tree knows two kinds of files, as git does. */
-export function fileMode(stat: BigIntStats): "file" | "exec" {
-  return (stat.mode & 0o100n) === 0n ? "file" : "exec";
+export function fileMode(stat: Stats): "file" | "exec" {
+  return (stat.mode & 0o100) === 0 ? "file" : "exec";
+}
+
+export function sameLeaf(left: Leaf, right: Leaf): boolean {
+  if (left.mode === "link" || right.mode === "link") {
+    return left.mode === "link" && right.mode === "link" && left.target === right.target;
+  }
+  return left.mode === right.mode && left.digest === right.digest;
 }
 
 function leadsOut(path: string, target: string): boolean {
   if (posix.isAbsolute(target) || target.includes("\\")) return true;
   const end = posix.join(posix.dirname(path), target);
   return end === ".." || end.startsWith("../");
+}
+
+function tooMany(): CairnError {
+  return new CairnError(
+    "snapshot.unsafe",
+    `The folder holds more than ${maxEntries} files or ${maxFolders} folders, too many to store. Remove generated ones, or exclude them, and try again.`,
+  );
 }

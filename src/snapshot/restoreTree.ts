@@ -1,116 +1,141 @@
-import { lchownSync, symlinkSync, type BigIntStats } from "node:fs";
 import type { HeldDirectory, Owner } from "./heldDirectory.ts";
-import type { FileEntry, LinkEntry, TreeEntry } from "./manifest.ts";
 import { pacer } from "./pacer.ts";
-import { fileMode } from "./readTree.ts";
-import { removeEntry, writeFile } from "./safeWrite.ts";
+import { fileMode, sameLeaf } from "./readTree.ts";
+import { removeEntry } from "./safeWrite.ts";
+import { SeenLeaf, type Reading, type SeenFolder } from "./seenTree.ts";
 import { sha256 } from "./sha256.ts";
-import type { StatIndex } from "./statIndex.ts";
+import { Visits, type StoredTrees } from "./storedTrees.ts";
+import { TreeCopy } from "./treeCopy.ts";
+import { isFile, type FolderEntry, type Leaf } from "./treeObject.ts";
 
-export interface RestoreSource {
+/** Contents that are fetched at once. */
+const batch = 64;
+
+export interface RestoreOptions {
+  readonly stored: StoredTrees;
   readonly owner: Owner | null;
   /** What is known of the files that lie there already. */
-  readonly known: StatIndex;
-  bytes(entry: FileEntry): Promise<Uint8Array>;
+  readonly known: SeenFolder | null;
+  /** Told of everything that is there afterwards. */
+  readonly reading: Reading;
 }
 
-/** Makes the directory exactly the entries; files that are right already are not touched. */
+/** Makes the directory exactly the stored tree; files that are right already are not touched. */
 export async function restoreTree(
   root: HeldDirectory,
-  entries: readonly TreeEntry[],
-  source: RestoreSource,
-): Promise<void> {
-  await new TreeRestore(root, source).directory(root, "", nest(entries));
+  tree: string,
+  options: RestoreOptions,
+): Promise<SeenFolder> {
+  const digest = await options.stored.rootOf(tree);
+  return new TreeRestore(root, options).folder(root, { digest, depth: 0 }, options.known);
 }
 
-type Leaf = FileEntry | LinkEntry;
-type Folder = Map<string, Leaf | Folder>;
+interface Wanted {
+  readonly digest: string;
+  readonly depth: number;
+}
 
 class TreeRestore {
   readonly #root: HeldDirectory;
-  readonly #source: RestoreSource;
+  readonly #options: RestoreOptions;
   readonly #pace = pacer();
+  readonly #visits = new Visits();
 
-  constructor(root: HeldDirectory, source: RestoreSource) {
+  constructor(root: HeldDirectory, options: RestoreOptions) {
     this.#root = root;
-    this.#source = source;
+    this.#options = options;
   }
 
-  async directory(directory: HeldDirectory, path: string, wanted: Folder): Promise<void> {
-    directory.makeWritable();
-    for (const raw of directory.names()) {
-      const name = raw.toString();
-      const known = Buffer.from(name).equals(raw) && wanted.has(name);
-      if (!known) await removeEntry(this.#root, directory, raw);
-      await this.#pace();
-    }
-    for (const [name, node] of wanted) {
-      if (node instanceof Map) await this.#folder(directory, name, path, node);
-      else if (node.mode === "link") await this.#link(directory, name, node);
-      else await this.#file(directory, name, node);
-      await this.#pace();
-    }
-  }
-
-  async #folder(
+  async folder(
     directory: HeldDirectory,
-    name: string,
-    path: string,
-    wanted: Folder,
-  ): Promise<void> {
+    { digest, depth }: Wanted,
+    known: SeenFolder | null,
+  ): Promise<SeenFolder> {
+    this.#visits.count(depth);
+    const entries = await this.#options.stored.folderToWalk(digest);
+    const wanted = new Set(entries.map(({ name }) => name));
+    await this.#removeOthers(directory, wanted);
+    const leaves = new Map<string, SeenLeaf>();
+    const folders = new Map<string, SeenFolder>();
+    const wrong: Leaf[] = [];
+    for (const entry of entries) {
+      if (entry.mode === "folder") continue;
+      const right = this.#right(directory, entry, known?.leaves.get(entry.name));
+      if (right === null) wrong.push(entry);
+      else leaves.set(entry.name, right);
+      const rest = this.#pace();
+      if (rest !== null) await rest;
+    }
+    for (let from = 0; from < wrong.length; from += batch) {
+      await this.#make(directory, wrong.slice(from, from + batch), leaves);
+    }
+    const inner = entries.filter((entry): entry is FolderEntry => entry.mode === "folder");
+    for (const entry of inner) {
+      const before = known?.folders.get(entry.name) ?? null;
+      folders.set(entry.name, await this.#inner(directory, entry, { depth, before }));
+    }
+    return { digest, entries, leaves, folders };
+  }
+
+  async #removeOthers(directory: HeldDirectory, wanted: ReadonlySet<string>): Promise<void> {
+    directory.makeWritable();
+    const { names, broken } = directory.names();
+    const others = [...broken, ...names.filter((name) => !wanted.has(name))];
+    for (const name of others) {
+      await removeEntry(this.#root, directory, name);
+      const rest = this.#pace();
+      if (rest !== null) await rest;
+    }
+  }
+
+  async #inner(
+    directory: HeldDirectory,
+    { name, digest }: FolderEntry,
+    { depth, before }: { readonly depth: number; readonly before: SeenFolder | null },
+  ): Promise<SeenFolder> {
     const stat = directory.stat(name);
     if (stat !== null && !stat.isDirectory()) await removeEntry(this.#root, directory, name);
     const made = directory.make(name);
-    await directory.enter(name, async (child) => {
-      if (made && this.#source.owner !== null) child.own(this.#source.owner);
-      await this.directory(child, `${path}${name}/`, wanted);
+    return directory.enter(name, async (child) => {
+      if (made && this.#options.owner !== null) child.own(this.#options.owner);
+      return this.folder(child, { digest, depth: depth + 1 }, before);
     });
   }
 
-  async #link(directory: HeldDirectory, name: string, entry: LinkEntry): Promise<void> {
-    const stat = directory.stat(name);
-    if (stat?.isSymbolicLink() === true && directory.link(name).toString() === entry.target) return;
-    if (stat !== null) await removeEntry(this.#root, directory, name);
-    symlinkSync(entry.target, directory.at(name));
-    const { owner } = this.#source;
-    if (owner !== null) lchownSync(directory.at(name), owner.uid, owner.gid);
-  }
-
-  async #file(directory: HeldDirectory, name: string, entry: FileEntry): Promise<void> {
-    const stat = directory.stat(name);
-    if (stat?.isFile() === true && this.#isRight(directory, name, entry, stat)) return;
-    if (stat?.isDirectory() === true) await removeEntry(this.#root, directory, name);
-    writeFile(directory, name, await this.#source.bytes(entry), {
-      mode: entry.mode === "exec" ? 0o755 : 0o644,
-      owner: this.#source.owner,
-      flush: false,
-    });
-  }
-
-  /** A file with a second name is never right: writing to the other name would change this one. */
-  #isRight(directory: HeldDirectory, name: string, entry: FileEntry, stat: BigIntStats): boolean {
-    if (stat.nlink !== 1n || Number(stat.size) !== entry.size || fileMode(stat) !== entry.mode) {
-      return false;
+  async #make(
+    directory: HeldDirectory,
+    entries: readonly Leaf[],
+    leaves: Map<string, SeenLeaf>,
+  ): Promise<void> {
+    const { stored, owner, reading } = this.#options;
+    const contents = await Promise.all(
+      entries.map(async (entry) => (isFile(entry) ? stored.bytes(entry) : null)),
+    );
+    const copy = new TreeCopy(directory, owner);
+    for (const [index, entry] of entries.entries()) {
+      await removeEntry(this.#root, directory, entry.name);
+      const stat = copy.leaf(entry, contents[index] ?? null);
+      leaves.set(entry.name, new SeenLeaf(entry, stat, reading));
+      const rest = this.#pace();
+      if (rest !== null) await rest;
     }
-    const digest =
-      this.#source.known.digest(entry.path, stat) ?? sha256(directory.read(name, stat));
-    return digest === entry.digest;
   }
-}
 
-function nest(entries: readonly TreeEntry[]): Folder {
-  const root: Folder = new Map();
-  for (const entry of entries) {
-    const segments = entry.path.split("/");
-    const name = segments.pop() ?? "";
-    let folder = root;
-    for (const segment of segments) {
-      const inner = folder.get(segment);
-      const next: Folder = inner instanceof Map ? inner : new Map();
-      folder.set(segment, next);
-      folder = next;
+  /** What is there, when it is what the entry says. */
+  #right(directory: HeldDirectory, entry: Leaf, seen: SeenLeaf | undefined): SeenLeaf | null {
+    const stat = directory.glance(entry.name);
+    if (stat === null) return null;
+    if (seen?.isStill(stat) === true && stat.nlink === 1) {
+      return sameLeaf(seen.entry, entry) ? seen : null;
     }
-    folder.set(name, entry.mode === "directory" ? new Map() : entry);
+    const found = new SeenLeaf(entry, stat, this.#options.reading);
+    if (entry.mode === "link") {
+      const right = stat.isSymbolicLink() && directory.link(entry.name).toString() === entry.target;
+      return right ? found : null;
+    }
+    // A file with a second name is never right: writing to the other name would change this one.
+    if (!stat.isFile() || stat.nlink !== 1 || stat.size !== entry.size) return null;
+    if (fileMode(stat) !== entry.mode) return null;
+    return sha256(directory.read(entry.name, stat)) === entry.digest ? found : null;
   }
-  return root;
 }

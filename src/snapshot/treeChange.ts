@@ -1,14 +1,8 @@
 import type { FileChange } from "../core/records.ts";
-import {
-  isFile,
-  type DirectoryEntry,
-  type FileEntry,
-  type LinkEntry,
-  type TreeEntry,
-} from "./manifest.ts";
+import { sameLeaf } from "./readTree.ts";
+import { Visits, type StoredTrees } from "./storedTrees.ts";
+import { isFile, type Entry, type Leaf } from "./treeObject.ts";
 import { isBinary, unifiedDiff } from "./unifiedDiff.ts";
-
-type Leaf = FileEntry | LinkEntry;
 
 /** One path that two trees differ in; null where a tree has no such file or link. */
 export interface TreeChange {
@@ -17,30 +11,71 @@ export interface TreeChange {
   readonly after: Leaf | null;
 }
 
-/** Sorted by path. Empty directories are no change of their own. */
-export function changesBetween(
-  from: readonly TreeEntry[],
-  to: readonly TreeEntry[],
-): readonly TreeChange[] {
-  const before = leaves(from);
-  const after = leaves(to);
-  return [...new Set([...before.keys(), ...after.keys()])]
-    .toSorted((left, right) => (left < right ? -1 : 1))
-    .map((path) => ({ path, before: before.get(path) ?? null, after: after.get(path) ?? null }))
-    .filter((change) => !same(change.before, change.after));
+/** Sorted by path. Empty folders are no change of their own; folders that are the same are not read. */
+export async function changesBetween(
+  stored: StoredTrees,
+  from: string,
+  to: string,
+): Promise<readonly TreeChange[]> {
+  const found: TreeChange[] = [];
+  await compare(stored, { from, to, prefix: "", depth: 0, visits: new Visits() }, found);
+  return found.toSorted((left, right) => (left.path < right.path ? -1 : 1));
+}
+
+interface Pair {
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly prefix: string;
+  readonly depth: number;
+  readonly visits: Visits;
+}
+
+async function compare(
+  stored: StoredTrees,
+  { from, to, prefix, depth, visits }: Pair,
+  found: TreeChange[],
+): Promise<void> {
+  if (from === to) return;
+  visits.count(depth);
+  const [before, after] = [await entriesOf(stored, from), await entriesOf(stored, to)];
+  for (const name of new Set([...before.keys(), ...after.keys()])) {
+    const [old, now] = [before.get(name) ?? null, after.get(name) ?? null];
+    const path = `${prefix}${name}`;
+    const change = { path, before: leafOf(old), after: leafOf(now) };
+    if (!isSame(change)) found.push(change);
+    const inner = { from: folderOf(old), to: folderOf(now), prefix: `${path}/`, depth: depth + 1 };
+    await compare(stored, { ...inner, visits }, found);
+  }
+}
+
+function isSame({ before, after }: TreeChange): boolean {
+  if (before === null || after === null) return before === after;
+  return sameLeaf(before, after);
+}
+
+async function entriesOf(
+  stored: StoredTrees,
+  folder: string | null,
+): Promise<ReadonlyMap<string, Entry>> {
+  const entries = folder === null ? [] : await stored.folder(folder);
+  return new Map(entries.map((entry) => [entry.name, entry]));
+}
+
+function leafOf(entry: Entry | null): Leaf | null {
+  return entry === null || entry.mode === "folder" ? null : entry;
+}
+
+function folderOf(entry: Entry | null): string | null {
+  return entry?.mode === "folder" ? entry.digest : null;
 }
 
 /** Shows a change to people. A link's content is its target, as in git. */
-export async function showChange(
-  change: TreeChange,
-  conflict: string | null,
-  bytesOf: (entry: FileEntry) => Promise<Uint8Array>,
-): Promise<FileChange> {
+export async function showChange(change: TreeChange, stored: StoredTrees): Promise<FileChange> {
   const { path, before, after } = change;
-  const [old, now] = await Promise.all([contents(before, bytesOf), contents(after, bytesOf)]);
+  const [old, now] = await Promise.all([contents(before, stored), contents(after, stored)]);
   const binary = [old, now].some((bytes) => bytes !== null && isBinary(bytes));
   const diff = binary ? null : modeLines(change) + unifiedDiff(path, text(old), text(now));
-  return { path, change: kindOf(change), diff, binary, conflict };
+  return { path, change: kindOf(change), diff, binary, conflict: null };
 }
 
 function kindOf({ before, after }: TreeChange): FileChange["change"] {
@@ -55,29 +90,11 @@ function modeLines({ before, after }: TreeChange): string {
   return `old mode ${modes[before.mode]}\nnew mode ${modes[after.mode]}\n`;
 }
 
-async function contents(
-  entry: Leaf | null,
-  bytesOf: (entry: FileEntry) => Promise<Uint8Array>,
-): Promise<Uint8Array | null> {
+async function contents(entry: Leaf | null, stored: StoredTrees): Promise<Uint8Array | null> {
   if (entry === null) return null;
-  return isFile(entry) ? bytesOf(entry) : Buffer.from(entry.target);
+  return isFile(entry) ? stored.bytes(entry) : Buffer.from(entry.target);
 }
 
 function text(bytes: Uint8Array | null): string | null {
   return bytes === null ? null : new TextDecoder().decode(bytes);
-}
-
-function leaves(entries: readonly TreeEntry[]): ReadonlyMap<string, Leaf> {
-  const kept = entries.filter(
-    (entry): entry is Exclude<TreeEntry, DirectoryEntry> => entry.mode !== "directory",
-  );
-  return new Map(kept.map((entry) => [entry.path, entry]));
-}
-
-function same(left: Leaf | null, right: Leaf | null): boolean {
-  if (left === null || right === null) return left === right;
-  if (left.mode === "link" || right.mode === "link") {
-    return left.mode === "link" && right.mode === "link" && left.target === right.target;
-  }
-  return left.mode === right.mode && left.digest === right.digest;
 }

@@ -1,18 +1,20 @@
 import { rmdirSync, unlinkSync } from "node:fs";
 import { CairnError } from "../core/errors.ts";
 import { errorCode } from "./errorCode.ts";
-import { isGuarded } from "./guardedPath.ts";
 import { HeldDirectory } from "./heldDirectory.ts";
-import { ancestors, isFile, type FileEntry } from "./manifest.ts";
 import { fileMode } from "./readTree.ts";
 import { writeFile } from "./safeWrite.ts";
 import { sha256 } from "./sha256.ts";
 import type { TreeChange } from "./treeChange.ts";
+import { isFile, type FileEntry } from "./treeObject.ts";
 
-/** What lies at a path of the user's folder. `blocked`: its folder is a link or a file. */
+/** What lies at a path of the user's folder. `blocked`: its folder is a link or a file; `shared`: the file has a second name. */
 type Present =
-  | { readonly kind: "absent" | "blocked" | "other" }
+  | { readonly kind: "absent" | "blocked" | "other" | "shared" }
   | { readonly kind: "file"; readonly exec: boolean; readonly digest: string | null };
+
+const maxNameBytes = 255;
+const maxPathBytes = 4000;
 
 export type Verdict =
   | { readonly kind: "apply" | "done" }
@@ -35,7 +37,7 @@ export class UserFolder {
    */
   async judge(change: TreeChange, free: boolean): Promise<Verdict> {
     const { path, before, after } = change;
-    if (isGuarded(path)) return conflict("protected: the editor or a tool runs what is in it");
+    if (!isUsable(path)) return conflict(reasons.unusable);
     if (before?.mode === "link" || after?.mode === "link") {
       return conflict("Links are not applied; make the link yourself if you want it.");
     }
@@ -49,7 +51,7 @@ export class UserFolder {
   async write(path: string, bytes: Uint8Array, exec: boolean): Promise<void> {
     await this.#inside(path, true, async (directory, name) => {
       const stat = directory.stat(name);
-      const kept = stat === null ? 0o666 & ~process.umask() : Number(stat.mode) & 0o666;
+      const kept = stat === null ? 0o666 & ~process.umask() : stat.mode & 0o666;
       // Whoever may read a program may run it, as `chmod +x` has it.
       const mode = exec ? kept | ((kept & 0o444) >> 2) : kept;
       writeFile(directory, name, bytes, { mode, owner: null, flush: true });
@@ -86,8 +88,9 @@ export class UserFolder {
         const stat = directory.stat(name);
         if (stat === null) return { kind: "absent" };
         if (!stat.isFile()) return { kind: "other" };
+        if (stat.nlink > 1) return { kind: "shared" };
         // A file of another size is another file: no need to read what may be huge.
-        const digest = sizes.has(Number(stat.size)) ? sha256(directory.read(name, stat)) : null;
+        const digest = sizes.has(stat.size) ? sha256(directory.read(name, stat)) : null;
         return { kind: "file", exec: fileMode(stat) === "exec", digest };
       });
     } catch (error) {
@@ -123,8 +126,23 @@ const reasons = {
   file: "You changed this file since the session started; it is left as it is.",
   absent: "You deleted this file since the session started; it is not made again.",
   other: "There is a folder or a link of this name in your folder; it is left as it is.",
+  shared:
+    "The file has a second name in your folder, and writing it would part the two; it is left as it is.",
+  unusable: "No file can have this path on every system; rename it in the session if you want it.",
   blocked: "It lies below a link or a file of your folder, where nothing is written.",
 };
+
+/** `a/b/c` lies in `a` and in `a/b`. */
+export function ancestors(path: string): readonly string[] {
+  const segments = path.split("/");
+  return segments.slice(1).map((_, index) => segments.slice(0, index + 1).join("/"));
+}
+
+/** Names and paths that are longer than file systems take. */
+function isUsable(path: string): boolean {
+  const long = path.split("/").some((name) => Buffer.byteLength(name) > maxNameBytes);
+  return !long && Buffer.byteLength(path) <= maxPathBytes;
+}
 
 function conflict(reason: string): Verdict {
   return { kind: "conflict", reason };

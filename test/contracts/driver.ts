@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import {
   ats,
@@ -213,9 +214,9 @@ function listContract(name: string, { open }: DriverMaker): void {
     const driver = await open();
     await driver.create("one", startRecord());
     await driver.create("two", startRecord());
-    const [own, shared] = ["a".repeat(5000), "b".repeat(7000)];
-    await driver.putBlobs("one", [bytesOf(own), bytesOf(shared)]);
-    await driver.putBlobs("two", [bytesOf(shared)]);
+    const [own, shared] = [randomBytes(5000), randomBytes(7000)];
+    await driver.putBlobs("one", [own, shared]);
+    await driver.putBlobs("two", [shared]);
     const before = await driver.sizes();
     assert.deepEqual([...before.keys()].toSorted(), ["one", "two"]);
     const [one = 0, two = 0] = [before.get("one"), before.get("two")];
@@ -229,7 +230,7 @@ function payloadContract(name: string, { open }: DriverMaker): void {
   test(`${name}: a large outcome comes back whole, in a list too, and is kept once`, async () => {
     const driver = await open();
     const lease = await driver.create("one", startRecord());
-    const large = { text: "ü\u2028\ud83e\udea8 ".repeat(20_000), ok: true };
+    const large = { text: `ü\u2028\ud83e\udea8 ${randomBytes(90_000).toString("hex")}`, ok: true };
     const appended = await driver.append(lease, stepRecord(large));
     await driver.append(lease, stepRecord(large, { at: 3 }));
     const read = await driver.read("one");
@@ -238,7 +239,8 @@ function payloadContract(name: string, { open }: DriverMaker): void {
     assert.deepEqual((await driver.list())[0]?.last, read[2]);
     const once = Buffer.byteLength(JSON.stringify(large));
     const size = (await driver.sizes()).get("one") ?? 0;
-    assert.ok(size >= once && size < once * 1.3, `${size} bytes for ${once}`);
+    // The store may pack it, to no less than the chance that is in it.
+    assert.ok(size >= once / 2 && size < once * 1.3, `${size} bytes for ${once}`);
     assert.deepEqual(await driver.blobsOf("one"), [], "an outcome is part of its record");
     assert.deepEqual(await driver.verify(), []);
     await driver.close();

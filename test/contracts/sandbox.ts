@@ -75,6 +75,13 @@ export function sandboxContract(
       assert.deepEqual(lines, ["$ cd /tmp; echo hello", "→ exit 0, 6 chars, cwd /tmp", "stopping"]);
     });
 
+    test("what it uses is counted while it runs", async () => {
+      await run(sandbox, "for i in 1 2 3 4 5 6 7 8 9; do echo $i; done");
+      const usage = await sandbox.usage();
+      assert.ok(usage !== null && usage.memoryBytes > 500_000, JSON.stringify(usage));
+      assert.ok(usage.memoryBytes < 500_000_000 && usage.cpuMs >= 0, JSON.stringify(usage));
+    });
+
     test("a command has an exit code, and stdout and stderr apart", async () => {
       const result = await run(sandbox, "cd /workspace; echo out; echo err >&2; (exit 42)");
       assert.deepEqual(seen(result), ["exited", 42, "out\n", "err\n", "/workspace"]);

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { WorkspaceTrees } from "../../src/core/ports.ts";
+import type { Captured, Survey, WorkspaceTrees } from "../../src/core/ports.ts";
 import type { FileChange, TreeInfo } from "../../src/core/records.ts";
 
 /** A workspace of one text: `content` is the session's copy, `user` the user's own. */
@@ -16,8 +16,12 @@ export class FakeTrees implements WorkspaceTrees {
     return { tree: this.#store(), files: 1, bytes: this.content.length, leftOut: [] };
   }
 
-  async capture(): Promise<string> {
-    return this.#store();
+  async survey(): Promise<Survey> {
+    return { files: 1, bytes: this.user.length, leftOut: [] };
+  }
+
+  async capture(): Promise<Captured> {
+    return { tree: this.#store(), leftOut: [] };
   }
 
   async restore(tree: string): Promise<void> {

@@ -314,7 +314,7 @@ test("a long output is cut in the page and whole on demand", () => {
   assert.equal(fullOutput(viewOf(story.records), "turn/1/tool/a"), output);
 });
 
-test("a command shows as it ran, and arguments that are not JSON as they came", () => {
+test("a command shows as it ran, an edit as a diff, and arguments that are not JSON as they came", () => {
   const output = {
     text: "",
     usage: null,
@@ -322,11 +322,17 @@ test("a command shows as it ran, and arguments that are not JSON as they came", 
     toolCalls: [
       { id: "a", tool: "exec", args: '{"command":"ls\\nls -la"}' },
       { id: "b", tool: "exec", args: "{oops" },
+      { id: "c", tool: "edit_file", args: '{"path":"a.ts","old":"one\\ntwo","new":"2"}' },
+      { id: "d", tool: "write_file", args: '{"path":"b.md","content":"# B\\n```"}' },
+      { id: "e", tool: "search", args: '{"pattern":"x","path":"src"}' },
     ],
   };
   const { text } = new Story().step({ step: "turn/1/model", stepKind: "model", output }).page;
   assert.match(text, /```sh\nls\nls -la\n```/);
   assert.match(text, /```text\n\{oops\n```/);
+  assert.match(text, /```diff\n@@ a\.ts\n-one\n-two\n\+2\n```/);
+  assert.match(text, /````text\nb\.md\n\n# B\n```\n````/);
+  assert.match(text, /```json\n\{\n {2}"pattern": "x",\n {2}"path": "src"\n\}\n```/);
 });
 
 test("the explanation of a step says why it ran, its key and which input differs", () => {

@@ -194,7 +194,7 @@ function withoutEngine(): void {
       assert.ok(CairnError.is(error, "sandbox.unavailable"));
       assert.match(
         error.message,
-        /at \/nowhere\/docker\.sock\. Start Docker .*--sandbox embedded\.$/u,
+        /at \/nowhere\/docker\.sock\. Start Docker .*--sandbox bubblewrap or --sandbox embedded\.$/u,
       );
       return true;
     });

@@ -81,13 +81,13 @@ suite("the embedded sandbox sees nothing but the session's own files", () => {
     assert.equal(result.exitCode, 127);
   });
 
-  test("a program that it does not have is said to need the docker sandbox", async () => {
+  test("a program that it does not have is said to need another sandbox", async () => {
     const result = await run(place.sandbox, "cd /workspace; git status");
     assert.deepEqual(seen(result), [
       "exited",
       127,
       "",
-      "bash: git: command not found\nThe embedded sandbox has no git. It needs the docker sandbox (--sandbox docker).\n",
+      "bash: git: command not found\nThe embedded sandbox has no git. It needs the bubblewrap or docker sandbox (--sandbox bubblewrap).\n",
       "/workspace",
     ]);
     const unknown = await run(place.sandbox, "nonsense");

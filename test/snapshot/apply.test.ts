@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   chmodSync,
   existsSync,
+  linkSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -11,7 +12,7 @@ import {
 import { join } from "node:path";
 import { test } from "node:test";
 import { CairnError } from "../../src/core/errors.ts";
-import { isGuarded, isKeptBack } from "../../src/snapshot/guardedPath.ts";
+import { guardOfPath, isKeptBack } from "../../src/snapshot/guardedPath.ts";
 import { Place } from "./place.ts";
 
 function folder(path: string): Record<string, string> {
@@ -43,7 +44,7 @@ test("the user's folder stays as it is until changes are applied, and then holds
   place.agent("new/deep/file.txt", "hello");
   chmodSync(join(place.tree, "run.sh"), 0o755);
   rmSync(join(place.tree, "dir"), { recursive: true });
-  const tree = await place.trees.capture();
+  const tree = await place.capture();
   const plan = await place.trees.plan(base, tree);
   assert.deepEqual(folder(place.workspace), start, "planning touches nothing");
 
@@ -67,7 +68,7 @@ test("a file that the user changed, deleted or made meanwhile is a conflict and 
   const { tree: base } = await place.trees.seed();
   for (const path of ["both", "theirs", "same", "lost", "added"]) place.agent(path, "agent");
   rmSync(join(place.tree, "deleted"));
-  const tree = await place.trees.capture();
+  const tree = await place.capture();
   place.user("both", "user");
   place.user("same", "agent");
   place.user("added", "user");
@@ -91,29 +92,89 @@ test("a file that the user changed, deleted or made meanwhile is a conflict and 
   });
 });
 
-test("what an editor or a tool would run is shown, but never applied", async (context) => {
-  const place = new Place(context);
+test("what an editor or a tool would run is named as such, with what runs it", async (context) => {
+  const scripts = { test: "x", postinstall: "old" };
+  const place = new Place(context, {
+    "package.json": JSON.stringify({ scripts }),
+    "a/package.json": JSON.stringify({ scripts }),
+  });
   const { tree: base } = await place.trees.seed();
   const guarded = [
     ".git/hooks/pre-commit",
     "sub/.GIT/config",
+    "s2/.git",
+    ".vscode/settings.json",
     ".vscode/tasks.json",
+    ".vscode/mcp.json",
     ".devcontainer/devcontainer.json",
     "x.code-workspace",
     ".envrc",
     ".husky/pre-commit",
+    ".npmrc",
   ];
   for (const path of guarded) place.agent(path, "evil");
+  place.agent("package.json", JSON.stringify({ scripts: { ...scripts, postinstall: "evil" } }));
+  place.agent("a/package.json", JSON.stringify({ scripts: { ...scripts, test: "y" } }));
   place.agent("node_modules/x/index.js", "installed");
   symlinkSync("/etc/passwd", join(place.tree, "link"));
   place.agent("fine.txt", "fine");
-  const tree = await place.trees.capture();
+  const tree = await place.capture();
   const plan = await place.trees.plan(base, tree);
-  const free = plan.filter(({ conflict }) => conflict === null).map(({ path }) => path);
-  assert.deepEqual(free, ["fine.txt"]);
-  assert.equal(plan.length, guarded.length + 2);
+  const named = plan.filter(({ guard }) => guard !== undefined).map(({ path }) => path);
+  assert.deepEqual(named, [...guarded, "package.json"].toSorted());
+  assert.match(plan.find(({ path }) => path === ".envrc")?.guard ?? "", /^direnv runs it/);
+  const free = plan.filter(({ conflict, guard }) => conflict === null && guard === undefined);
+  assert.deepEqual(
+    free.map(({ path }) => path),
+    ["a/package.json", "fine.txt"],
+  );
+  await place.trees.apply(base, tree, free);
+  assert.deepEqual(readdirSync(place.workspace), ["a", "fine.txt", "package.json"]);
+  assert.ok(!place.userText("package.json").includes("evil"));
+});
+
+test("a path that is no name inside the folder never becomes one", async (context) => {
+  const place = new Place(context);
+  const [text = ""] = await place.blobs.putBlobs([Buffer.from("x")]);
+  const put = async (name: string): Promise<string> => {
+    const entries = [{ name, mode: "file", digest: text, size: 1 }];
+    return (
+      (await place.blobs.putBlobs([Buffer.from(JSON.stringify({ format: 2, entries }))]))[0] ?? ""
+    );
+  };
+  const base = await place.capture();
+  const refused = ["../x", "a/../../x", "/etc/x", "..", "", "a\0b", "~/.ssh/x", "file:///etc/x"];
+  for (const name of refused) {
+    await assert.rejects(
+      place.trees.plan(base, await put(name)),
+      { code: "snapshot.unsafe" },
+      name,
+    );
+  }
+  // On this system these are names like any other, of files in this very folder; elsewhere the
+  // directory refuses them.
+  for (const name of ["C:\\x", "\\\\srv\\s\\x", "a\\..\\..\\x", "%2e%2e"]) {
+    const tree = await put(name);
+    await place.trees.apply(base, tree, await place.trees.plan(base, tree));
+  }
+  assert.equal(readdirSync(place.workspace).length, 4);
+  assert.deepEqual(readdirSync(place.outside), []);
+  for (const name of ["n".repeat(300), "n".repeat(5000)]) {
+    const [change] = await place.trees.plan(base, await put(name));
+    assert.match(change?.conflict ?? "", /^No file can have this path/);
+  }
+});
+
+test("a file of the user that has a second name is never written", async (context) => {
+  const place = new Place(context, { a: "1" });
+  linkSync(join(place.workspace, "a"), join(place.outside, "b"));
+  const { tree: base } = await place.trees.seed();
+  place.agent("a", "2");
+  const tree = await place.capture();
+  const plan = await place.trees.plan(base, tree);
+  assert.match(plan[0]?.conflict ?? "", /second name/);
   await place.trees.apply(base, tree, plan);
-  assert.deepEqual(readdirSync(place.workspace), ["fine.txt"]);
+  assert.equal(place.userText("a"), "1");
 });
 
 test("every spelling that some system takes for a guarded path is guarded", () => {
@@ -124,15 +185,19 @@ test("every spelling that some system takes for a guarded path is guarded", () =
     ".vs\u200ccode/settings.json",
     "．git/config",
     "a/.git\\hooks\\x",
+    "././/.vscode/x",
+    ".git\\hooks\\x",
     "GIT~1/config",
+    "PACKAG~1.COD",
+    ".ｎｐｍｒｃ",
     "sub/.git",
     ".DevContainer /x",
     "A.Code-Workspace",
     ".EnvRC",
   ];
-  for (const path of guarded) assert.ok(isGuarded(path), path);
+  for (const path of guarded) assert.ok(guardOfPath(path) !== null, path);
   const plain = [".gitignore", "src/git/x", "vscode/x", "a.code-workspace.md", ".github/x", "a~1"];
-  for (const path of plain) assert.ok(!isGuarded(path), path);
+  for (const path of plain) assert.equal(guardOfPath(path), null, path);
   assert.ok(isKeptBack("a/Node_Modules/x") && isKeptBack(".CAIRN/store.db"));
 });
 
@@ -141,7 +206,7 @@ test("nothing is written through a link in the user's folder", async (context) =
   const { tree: base } = await place.trees.seed();
   place.agent("d/x", "2");
   place.agent("d/new", "2");
-  const tree = await place.trees.capture();
+  const tree = await place.capture();
   rmSync(join(place.workspace, "d"), { recursive: true });
   symlinkSync(place.outside, join(place.workspace, "d"));
   const blocked = "It lies below a link or a file of your folder, where nothing is written.";
@@ -158,7 +223,7 @@ test("changes that are not the approved ones are refused before anything is writ
   const { tree: base } = await place.trees.seed();
   place.agent("a", "2");
   place.agent("b", "2");
-  const tree = await place.trees.capture();
+  const tree = await place.capture();
   const plan = await place.trees.plan(base, tree);
   place.user("b", "mine");
   await assert.rejects(place.trees.apply(base, tree, plan), { code: "apply.conflict" });
@@ -166,12 +231,13 @@ test("changes that are not the approved ones are refused before anything is writ
   place.user("b", "1");
   const forged = plan.map((change) => ({ ...change, diff: "harmless" }));
   await assert.rejects(place.trees.apply(base, tree, forged), { code: "apply.conflict" });
-  await assert.rejects(place.trees.apply(base, tree, plan.slice(1)), { code: "apply.conflict" });
   const [first] = plan;
   assert.ok(first);
   const foreign = [...plan, { ...first, path: "other" }];
   await assert.rejects(place.trees.apply(base, tree, foreign), { code: "apply.conflict" });
   assert.deepEqual(folder(place.workspace), { a: "1", b: "1" });
+  await place.trees.apply(base, tree, plan.slice(1));
+  assert.deepEqual(folder(place.workspace), { a: "1", b: "2" }, "only what was approved");
 });
 
 test("applying again after a crash half way finishes the rest", async (context) => {
@@ -179,7 +245,7 @@ test("applying again after a crash half way finishes the rest", async (context) 
   const { tree: base } = await place.trees.seed();
   for (const path of ["a", "b"]) place.agent(path, "2");
   rmSync(join(place.tree, "c"));
-  const tree = await place.trees.capture();
+  const tree = await place.capture();
   const plan = await place.trees.plan(base, tree);
   place.user("a", "2");
   rmSync(join(place.workspace, "c"));
@@ -192,7 +258,7 @@ test("a file that became a folder is applied in one go", async (context) => {
   const { tree: base } = await place.trees.seed();
   rmSync(join(place.tree, "a"));
   place.agent("a/b", "inner");
-  const tree = await place.trees.capture();
+  const tree = await place.capture();
   await place.trees.apply(base, tree, await place.trees.plan(base, tree));
   assert.deepEqual(folder(place.workspace), { "a/b": "inner" });
 });
@@ -201,7 +267,7 @@ test("a folder that cannot be written says which file and what to do", async (co
   const place = new Place(context, { "ro/a": "1" });
   const { tree: base } = await place.trees.seed();
   place.agent("ro/a", "2");
-  const tree = await place.trees.capture();
+  const tree = await place.capture();
   const plan = await place.trees.plan(base, tree);
   await readOnly(join(place.workspace, "ro"), async () => {
     await assert.rejects(place.trees.apply(base, tree, plan), (error) => {

@@ -32,6 +32,11 @@ export class Place {
     return new SnapshotTrees({ workspace, tree, blobs, owner: null, maxFileBytes });
   }
 
+  /** The tree's digest, as the tree is now. */
+  async capture(trees = this.trees): Promise<string> {
+    return (await trees.capture()).tree;
+  }
+
   /** Writes a file as the user would. */
   user(path: string, content: string | Buffer): void {
     write(join(this.workspace, path), content);

@@ -15,7 +15,7 @@ import {
 import { join } from "node:path";
 import { test } from "node:test";
 import { SnapshotTrees } from "../../src/snapshot/snapshotTrees.ts";
-import { StatIndex } from "../../src/snapshot/statIndex.ts";
+import { SeenLeaf } from "../../src/snapshot/seenTree.ts";
 import { Place } from "./place.ts";
 
 test("a session starts with a copy of the folder, and is told what was left out", async (context) => {
@@ -53,7 +53,7 @@ test("a session starts with a copy of the folder, and is told what was left out"
     new Set([".cairn", ".git", "big.bin", "out", "packages/a/node_modules", "src/absolute"]),
   );
   assert.ok(info.leftOut.every(({ reason }) => reason.length > 10));
-  assert.equal(await trees.capture(), info.tree, "what is stored is what lies there");
+  assert.equal(await place.capture(trees), info.tree, "what is stored is what lies there");
   assert.deepEqual(await trees.seed(), info, "starting again changes nothing");
 });
 
@@ -64,7 +64,7 @@ test("going back to a checkpoint brings contents, modes, links and empty folders
   chmodSync(join(place.tree, "tool"), 0o755);
   mkdirSync(join(place.tree, "empty"));
   symlinkSync("/etc/passwd", join(place.tree, "l"));
-  const first = await place.trees.capture();
+  const first = await place.capture();
 
   place.agent("a/b/c.txt", "two");
   place.agent("new/deep/file", "x");
@@ -74,7 +74,7 @@ test("going back to a checkpoint brings contents, modes, links and empty folders
   mkdirSync(join(place.tree, "l"));
   place.agent("l/inner", "x");
   mkdirSync(join(place.tree, "locked"), 0o555);
-  const second = await place.trees.capture();
+  const second = await place.capture();
   assert.notEqual(second, first);
 
   await place.trees.restore(first);
@@ -82,16 +82,16 @@ test("going back to a checkpoint brings contents, modes, links and empty folders
   assert.deepEqual(place.treePaths(), ["a", "a/b", "a/b/c.txt", "empty", "l", "tool"]);
   assert.equal(place.treeText("a/b/c.txt"), "one");
   assert.equal(readlinkSync(join(place.tree, "l")), "/etc/passwd");
-  assert.equal(await place.trees.capture(), first);
+  assert.equal(await place.capture(), first);
   await place.open(place.blobs).restore(second);
-  assert.equal(await place.trees.capture(), second, "and forward again, in another process");
+  assert.equal(await place.capture(), second, "and forward again, in another process");
 });
 
 test("going back leaves files alone that are right already", async (context) => {
   const place = new Place(context);
   place.agent("same", "same");
   place.agent("other", "one");
-  const tree = await place.trees.capture();
+  const tree = await place.capture();
   const before = lstatSync(join(place.tree, "same")).ino;
   place.agent("other", "two");
   await place.trees.restore(tree);
@@ -103,7 +103,7 @@ test("a second name of a file is cut off by going back, so that writing one neve
   const place = new Place(context);
   place.agent("a", "text");
   linkSync(join(place.tree, "a"), join(place.tree, "b"));
-  await place.trees.restore(await place.trees.capture());
+  await place.trees.restore(await place.capture());
   place.agent("a", "changed");
   assert.equal(place.treeText("b"), "text");
 });
@@ -127,39 +127,113 @@ test(
 
 test("a file that changed moments before it was read is read again, an older one is not", (context) => {
   const place = new Place(context);
-  place.agent("young", "x");
-  const young = lstatSync(join(place.tree, "young"), { bigint: true });
-  const old = lstatSync(process.execPath, { bigint: true });
-  const index = new StatIndex();
-  index.remember("young", young, "y");
-  index.remember("old", old, "o");
-  assert.deepEqual([index.digest("young", young), index.digest("old", old)], [null, "o"]);
+  place.agent("file", "x");
+  const stat = lstatSync(join(place.tree, "file"));
+  const entry = { name: "file", mode: "file", digest: "d", size: 1 } as const;
+  const readAfter = (ms: number, seen = stat): boolean =>
+    new SeenLeaf(entry, seen, { readAtMs: seen.ctimeMs + ms }).isStill(seen);
+  assert.deepEqual([readAfter(0), readAfter(99), readAfter(101)], [false, false, true]);
+  // A file system that counts whole seconds, or two of them, says so by its stamps.
+  const whole = Object.assign(Object.create(stat), { ctimeMs: 1_000_000_000_000 });
+  assert.deepEqual([readAfter(1999, whole), readAfter(2000, whole)], [false, true]);
   // A tool can set the modification time back, but not the time of the change itself.
-  const touched = Object.assign(Object.create(old), { ctimeNs: old.ctimeNs + 1n });
-  assert.equal(index.digest("old", touched), null);
+  const touched = Object.assign(Object.create(stat), { ctimeMs: stat.ctimeMs + 1 });
+  const seen = new SeenLeaf(entry, stat, { readAtMs: stat.ctimeMs + 5000 });
+  assert.equal(seen.isStill(touched), false);
 });
 
-test("only what changed is stored again", async (context) => {
+test("only what changed is stored again: the file and the folders that lead to it", async (context) => {
   const place = new Place(context);
-  for (let n = 0; n < 50; n++) place.agent(`f${n}`, `${n}`);
+  for (let n = 0; n < 50; n++) place.agent(`d${n % 5}/f${n}`, `${n}`);
   await new Promise((resolve) => {
-    setTimeout(resolve, 2100);
+    setTimeout(resolve, 150);
   });
-  const first = await place.trees.capture();
+  const first = await place.capture();
   const puts = place.blobs.puts;
-  const at = lstatSync(join(place.tree, "f7"));
-  place.agent("f7", "X");
-  utimesSync(join(place.tree, "f7"), at.atime, at.mtime);
-  const second = await place.trees.capture();
+  assert.equal(await place.capture(), first);
+  assert.equal(place.blobs.puts - puts, 0, "a tree that is the same is not stored at all");
+  const at = lstatSync(join(place.tree, "d2/f7"));
+  place.agent("d2/f7", "X");
+  utimesSync(join(place.tree, "d2/f7"), at.atime, at.mtime);
+  const second = await place.capture();
   assert.notEqual(second, first, "the same size and time stamp hide nothing");
-  assert.equal(place.blobs.puts - puts, 2, "one file and the manifest");
+  assert.equal(place.blobs.puts - puts, 3, "one file, its folder and the top");
+});
+
+test("after a restore only what was written at the very end is read again", async (context) => {
+  const place = new Place(context);
+  for (let n = 0; n < 20; n++) place.agent(`f${n}`, `${n}`);
+  const tree = await place.capture();
+  const other = place.open(place.blobs);
+  rmSync(place.tree, { recursive: true });
+  await other.restore(tree);
+  const puts = place.blobs.puts;
+  assert.equal(await place.capture(other), tree);
+  assert.ok(place.blobs.puts - puts <= 20, "and what is the same is the same tree");
+});
+
+test("a tree of the first format is restored, listed and compared with today's", async (context) => {
+  const place = new Place(context);
+  place.agent("a/b/c.txt", "one");
+  place.agent("d", "same");
+  mkdirSync(join(place.tree, "empty"));
+  const today = await place.capture();
+  const [one = "", same = "", changed = ""] = await place.blobs.putBlobs(
+    ["one", "same", "changed"].map((text) => Buffer.from(text)),
+  );
+  const file = (path: string, digest: string, size: number) => ({
+    path,
+    mode: "file",
+    digest,
+    size,
+  });
+  const first = async (digest: string, size: number): Promise<string> => {
+    const entries = [
+      file("a/b/c.txt", digest, size),
+      file("d", same, 4),
+      { path: "empty", mode: "directory" },
+    ];
+    const text = JSON.stringify({ format: 1, entries });
+    return (await place.blobs.putBlobs([Buffer.from(text)]))[0] ?? "";
+  };
+  const old = await first(one, 3);
+  assert.deepEqual(await place.trees.diff(old, today), []);
+  assert.deepEqual(await place.trees.list(old), ["a/b/c.txt", "d"]);
+  const older = await first(changed, 7);
+  const paths = (await place.trees.diff(older, today)).map(({ path }) => path);
+  assert.deepEqual(paths, ["a/b/c.txt"]);
+  await place.open(place.blobs).restore(older);
+  assert.equal(place.treeText("a/b/c.txt"), "changed");
+  await place.trees.restore(old);
+  assert.equal(await place.capture(), today);
+});
+
+test("a tree that names itself without end is refused", async (context) => {
+  const place = new Place(context);
+  const put = async (entries: readonly object[]): Promise<string> => {
+    const text = JSON.stringify({ format: 2, entries });
+    return (await place.blobs.putBlobs([Buffer.from(text)]))[0] ?? "";
+  };
+  let digest = await put([]);
+  for (let depth = 0; depth < 60; depth++) {
+    digest = await put(["a", "b"].map((name) => ({ name, mode: "folder", digest })));
+  }
+  await assert.rejects(place.trees.list(digest), { code: "snapshot.unsafe" });
+  await assert.rejects(place.trees.diff(digest, await put([])), { code: "snapshot.unsafe" });
 });
 
 test("a checkpoint whose bytes are gone says so, and so does one that somebody made up", async (context) => {
   const place = new Place(context);
   place.agent("a", "text");
-  const tree = await place.trees.capture();
+  const tree = await place.capture();
   await assert.rejects(place.trees.restore("0".repeat(64)), { code: "snapshot.missing" });
+  for (const name of ["../out", "a/b", "", ".", "..", "a\0b"]) {
+    const entries = [{ name, mode: "link", target: "x" }];
+    const [made = ""] = await place.blobs.putBlobs([
+      Buffer.from(JSON.stringify({ format: 2, entries })),
+    ]);
+    await assert.rejects(place.trees.restore(made), { code: "snapshot.unsafe" }, name);
+  }
   for (const path of ["../out", "/etc/x", "a/../../x", "a//b", "", "."]) {
     const entries = [{ path, mode: "link", target: "x" }];
     const [made = ""] = await place.blobs.putBlobs([
@@ -189,7 +263,7 @@ test("the files of a checkpoint can be listed and read without touching the tree
   place.agent("b/x", "x");
   place.agent("a", Buffer.from([0, 255]));
   symlinkSync("a", join(place.tree, "l"));
-  const tree = await place.trees.capture();
+  const tree = await place.capture();
   rmSync(place.tree, { recursive: true });
   assert.deepEqual(await place.trees.list(tree), ["a", "b/x"]);
   assert.deepEqual(Buffer.from((await place.trees.file(tree, "a")) ?? []), Buffer.from([0, 255]));
@@ -203,14 +277,14 @@ test("changes between checkpoints are shown as diffs, sorted, and cut where they
   place.agent("gone", "bye\n");
   place.agent("bin", Buffer.from([1, 0, 2]));
   place.agent("mode", "x\n");
-  const first = await place.trees.capture();
+  const first = await place.capture();
   place.agent("b.txt", "one\n2\n");
   rmSync(join(place.tree, "gone"));
   place.agent("a.txt", "new\n");
   place.agent("bin", Buffer.from([1, 0, 3]));
   chmodSync(join(place.tree, "mode"), 0o755);
   place.agent("long", Array.from({ length: 30_000 }, (_, n) => `line ${n}`).join("\n"));
-  const second = await place.trees.capture();
+  const second = await place.capture();
 
   const changes = await place.trees.diff(first, second);
 
@@ -256,9 +330,9 @@ test("changes between checkpoints are shown as diffs, sorted, and cut where they
 test("a rewritten file of many lines is compared in well under a second", async (context) => {
   const place = new Place(context);
   place.agent("f", numbered("old"));
-  const first = await place.trees.capture();
+  const first = await place.capture();
   writeFileSync(join(place.tree, "f"), numbered("new"));
-  const second = await place.trees.capture();
+  const second = await place.capture();
   const started = performance.now();
   const [change] = await place.trees.diff(first, second);
   assert.ok(performance.now() - started < 1500);

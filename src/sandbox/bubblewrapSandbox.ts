@@ -1,0 +1,179 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { CairnError } from "../core/errors.ts";
+import type {
+  ExecOptions,
+  ExecResult,
+  Finding,
+  Log,
+  SandboxHost,
+  SandboxUsage,
+} from "../core/ports.ts";
+import type { SandboxInfo } from "../core/records.ts";
+import type { BubblewrapPaths } from "./bubblewrapArguments.ts";
+import { bubblewrapFilter } from "./bubblewrapFilter.ts";
+import { BubblewrapPlace, countsApart } from "./bubblewrapPlace.ts";
+import { bubblewrapFindings } from "./bubblewrapProof.ts";
+import { giveTree } from "./giveTree.ts";
+import { PersistentShell } from "./shell.ts";
+
+export interface BubblewrapSandboxOptions {
+  /** The session's tree on the host; `/workspace` inside. */
+  readonly tree: string;
+  /** A host directory of the session's own; holds `/agent/logs` and `/agent/runtime`. */
+  readonly state: string;
+  readonly log: Log;
+}
+
+/** What a place is made of; another number when that changes. */
+const digest = "bubblewrap-place-1";
+const logs = "/agent/logs";
+const workspace = "/workspace";
+
+/** Namespaces of the kernel around this machine's own programs: no daemon and no image. */
+export class BubblewrapSandbox implements SandboxHost {
+  readonly #options: BubblewrapSandboxOptions;
+  #running: Promise<Running> | null = null;
+
+  constructor(options: BubblewrapSandboxOptions) {
+    this.#options = options;
+  }
+
+  /** Some kernels and containers forbid namespaces, and nothing says so but trying. */
+  async probe(): Promise<SandboxInfo> {
+    await this.#end(await this.#provenPlace());
+    return {
+      backend: "bubblewrap",
+      image: null,
+      digest,
+      limits:
+        "The bubblewrap sandbox runs this machine's own programs, read-only. Memory is limited for each process, not for all together, and processor time is not.",
+    };
+  }
+
+  async start(): Promise<void> {
+    await this.#ensureRunning();
+  }
+
+  async run(command: string, options: ExecOptions): Promise<ExecResult> {
+    const { shell } = await this.#ensureRunning();
+    try {
+      return await shell.run(command, options);
+    } catch (error) {
+      if (CairnError.is(error, "sandbox.lost")) await this.stop();
+      throw error;
+    }
+  }
+
+  async frozen<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#running === null) return work();
+    const { shell, worker } = await this.#ensureRunning();
+    return shell.exclusive(async () => worker.frozen(work));
+  }
+
+  async usage(): Promise<SandboxUsage | null> {
+    const running = await this.#running;
+    return running === null ? null : running.worker.usage();
+  }
+
+  async check(): Promise<readonly Finding[]> {
+    const { worker } = await this.#ensureRunning();
+    return findings(worker);
+  }
+
+  async stop(): Promise<void> {
+    const running = this.#running;
+    if (running === null) return;
+    this.#running = null;
+    this.#options.log("stopping");
+    await running.then(
+      async (place) => this.#end(place),
+      () => undefined,
+    );
+  }
+
+  async #ensureRunning(): Promise<Running> {
+    this.#running ??= this.#startPlace();
+    const starting = this.#running;
+    try {
+      return await starting;
+    } catch (error) {
+      if (this.#running === starting) this.#running = null;
+      throw error;
+    }
+  }
+
+  async #startPlace(): Promise<Running> {
+    const { tree, state, log } = this.#options;
+    const place = await this.#provenPlace();
+    log(`started (bubblewrap, this machine's programs, workspace ${tree})`);
+    const shell = new PersistentShell({
+      open: async (events) => place.worker.openShell(events),
+      home: workspace,
+      logs: { host: join(state, "logs"), inside: logs },
+      log,
+    });
+    return { ...place, shell };
+  }
+
+  /** A place that runs and keeps its policy. */
+  async #provenPlace(): Promise<Place> {
+    const place = await this.#makePlace();
+    await place.worker.start().catch((error: unknown) => this.#refuse(place, error));
+    const broken = (await findings(place.worker)).filter(({ verdict }) => verdict === "broken");
+    if (broken.length === 0) return place;
+    await this.#end(place);
+    const named = broken.map(
+      ({ control, wanted, found }) => `${control} (wanted: ${wanted}; found: ${found})`,
+    );
+    throw new CairnError(
+      "sandbox.policy",
+      `The bubblewrap sandbox does not keep its policy, so nothing was run in it: ${named.join(", ")}. Choose another with --sandbox docker.`,
+    );
+  }
+
+  async #makePlace(): Promise<Place> {
+    const { tree, state } = this.#options;
+    const paths = { tree, logs: join(state, "logs"), runtime: join(state, "runtime") };
+    for (const directory of Object.values(paths)) await mkdir(directory, { recursive: true });
+    const pipes = await mkdtemp(join(state, "pipes-"));
+    const all: BubblewrapPaths = { ...paths, pipes };
+    // Inside it is user 1000 also where the extension runs as root.
+    if (process.getuid?.() === 0) {
+      for (const directory of Object.values(all)) await giveTree(directory, 1000, 1000);
+    }
+    return { pipes, worker: new BubblewrapPlace(all) };
+  }
+
+  async #end({ worker, pipes }: Place): Promise<void> {
+    await worker.stop();
+    await rm(pipes, { recursive: true, force: true });
+  }
+
+  async #refuse(place: Place, cause: unknown): Promise<never> {
+    await this.#end(place);
+    const said = cause instanceof Error ? cause.message : String(cause);
+    throw new CairnError(
+      "sandbox.unavailable",
+      `The bubblewrap sandbox cannot be started here: ${said}. Install it (for example: sudo apt-get install bubblewrap) and allow user namespaces (sudo sysctl -w kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0), or choose --sandbox docker.`,
+      { cause },
+    );
+  }
+}
+
+async function findings(worker: BubblewrapPlace): Promise<readonly Finding[]> {
+  const mayMiss = new Set<string>();
+  if (bubblewrapFilter(process.arch) === null) mayMiss.add("calls.filtered");
+  if (!countsApart) mayMiss.add("processes.bounded");
+  return bubblewrapFindings(await worker.proof(), mayMiss);
+}
+
+interface Place {
+  readonly worker: BubblewrapPlace;
+  /** A directory of its own, gone with it. */
+  readonly pipes: string;
+}
+
+interface Running extends Place {
+  readonly shell: PersistentShell;
+}

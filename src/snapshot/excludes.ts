@@ -1,0 +1,80 @@
+import { CairnError } from "../core/errors.ts";
+
+/** Never part of a session's copy when it starts, each with the reason. */
+const always = new Map([
+  [".cairn", "Cairn keeps its records there"],
+  [".git", "the session gets no history, and git runs hooks"],
+  ["node_modules", "installed packages; the session can install its own"],
+]);
+
+interface Rule {
+  readonly line: string;
+  readonly keeps: boolean;
+  readonly onlyFolders: boolean;
+  readonly matches: RegExp;
+}
+
+/**
+ * What a copy of the user's folder leaves out: what it always does, and what lines in the syntax
+ * of a `.gitignore` say. Throws `usage.invalid` for a line that means nothing.
+ */
+export function excludes(
+  lines: readonly string[],
+): (path: string, isFolder: boolean) => string | null {
+  const rules = lines.flatMap(ruleOf);
+  return (path, isFolder) => {
+    const reason = always.get(path.slice(path.lastIndexOf("/") + 1));
+    if (reason !== undefined) return reason;
+    // As in git the last line that fits decides.
+    const rule = rules.findLast(
+      ({ matches, onlyFolders }) => matches.test(path) && (!onlyFolders || isFolder),
+    );
+    return rule === undefined || rule.keeps ? null : `excluded by ${rule.line}`;
+  };
+}
+
+function ruleOf(line: string): readonly Rule[] {
+  const text = line.trimEnd();
+  if (text === "" || text.startsWith("#")) return [];
+  const keeps = text.startsWith("!");
+  const pattern = text.replace(/^!|^\\(?=[!#])/, "");
+  const body = pattern.replace(/\/$/, "").replace(/^\//, "");
+  if (body === "" || body.includes("//")) throw meaningless(line);
+  // A slash anywhere but at the end ties a pattern to the top; without one it fits at any depth.
+  const anchored = pattern.replace(/\/$/, "").includes("/");
+  const source = `^${anchored ? "" : "(?:.*/)?"}${expression(body)}$`;
+  return [
+    { line: text, keeps, onlyFolders: pattern.endsWith("/"), matches: compiled(source, line) },
+  ];
+}
+
+function compiled(source: string, line: string): RegExp {
+  try {
+    return new RegExp(source, "su");
+  } catch (error) {
+    throw meaningless(line, error);
+  }
+}
+
+function meaningless(line: string, cause?: unknown): CairnError {
+  return new CairnError(
+    "usage.invalid",
+    `${JSON.stringify(line)} excludes nothing. Write a name like dist, a folder like out/ or a path like /docs/*.pdf.`,
+    { cause },
+  );
+}
+
+function expression(pattern: string): string {
+  const parts = pattern.match(/\*\*\/|\/\*\*$|\*+|\?|\\.|\[[^\]/]+\]|./gsu) ?? [];
+  return parts.map(expressionOf).join("");
+}
+
+function expressionOf(part: string): string {
+  if (part === "**/") return "(?:.*/)?";
+  if (part === "/**") return "/.*";
+  if (part.startsWith("*")) return "[^/]*";
+  if (part === "?") return "[^/]";
+  if (part.length > 2) return part.replace(/^\[!/, "[^").replaceAll("\\", "\\\\");
+  const plain = part.startsWith("\\") ? part.slice(1) : part;
+  return plain.replaceAll(/[\\^$.*+?()[\]{}|/]/g, String.raw`\$&`);
+}

@@ -1,0 +1,60 @@
+import type { Stats } from "node:fs";
+import type { Entry, Leaf } from "./treeObject.ts";
+
+/**
+ * A file that changed this shortly before it was read may change again without a new time stamp
+ * (git calls it racy), so it is read once more. Where stamps have parts of a second they are at
+ * most a tick of the kernel apart; elsewhere up to 2 s.
+ */
+const racyMs = { fine: 100, coarse: 2000 };
+
+/** When what was seen was read; a restore says it once nothing of it will change any more. */
+export interface Reading {
+  readAtMs: number;
+}
+
+/** A file or a link, and all that the file system said of it then. */
+export class SeenLeaf {
+  readonly entry: Leaf;
+  readonly #reading: Reading;
+  readonly #size: number;
+  readonly #mtimeMs: number;
+  readonly #ctimeMs: number;
+  readonly #ino: number;
+  readonly #dev: number;
+  readonly #mode: number;
+
+  /** `stat` was taken after the reading began, and before the file was read. */
+  constructor(entry: Leaf, stat: Stats, reading: Reading) {
+    this.entry = entry;
+    this.#reading = reading;
+    this.#size = stat.size;
+    this.#mtimeMs = stat.mtimeMs;
+    this.#ctimeMs = stat.ctimeMs;
+    this.#ino = stat.ino;
+    this.#dev = stat.dev;
+    this.#mode = stat.mode;
+  }
+
+  /** Whether it is the same for sure, so that it need not be read. */
+  isStill(stat: Stats): boolean {
+    const racy = Number.isInteger(this.#ctimeMs / 1000) ? racyMs.coarse : racyMs.fine;
+    return (
+      this.#ctimeMs === stat.ctimeMs &&
+      this.#size === stat.size &&
+      this.#mtimeMs === stat.mtimeMs &&
+      this.#ino === stat.ino &&
+      this.#dev === stat.dev &&
+      this.#mode === stat.mode &&
+      this.#reading.readAtMs - this.#ctimeMs >= racy
+    );
+  }
+}
+
+/** A folder whose object is stored, with what was seen in it. */
+export interface SeenFolder {
+  readonly digest: string;
+  readonly entries: readonly Entry[];
+  readonly leaves: ReadonlyMap<string, SeenLeaf>;
+  readonly folders: ReadonlyMap<string, SeenFolder>;
+}

@@ -1,0 +1,35 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { BubblewrapSandbox } from "../../src/sandbox/bubblewrapSandbox.ts";
+import type { SandboxUnderTest } from "../contracts/sandbox.ts";
+
+export interface BubblewrapUnderTest extends SandboxUnderTest {
+  readonly sandbox: BubblewrapSandbox;
+}
+
+/** A sandbox over directories of its own. */
+export async function bubblewrapPlace(): Promise<BubblewrapUnderTest> {
+  const state = await mkdtemp(join(tmpdir(), "cairn-bubblewrap-"));
+  const tree = join(state, "workspace");
+  const lines: string[] = [];
+  const sandbox = new BubblewrapSandbox({ tree, state, log: (line) => lines.push(line) });
+  const close = async (): Promise<void> => {
+    await sandbox.stop();
+    await rm(state, { recursive: true, force: true });
+  };
+  return { sandbox, tree, state, lines, close };
+}
+
+/** Why it cannot be tested here; null when it can. */
+export async function whyNoBubblewrap(): Promise<string | null> {
+  const place = await bubblewrapPlace();
+  try {
+    await place.sandbox.probe();
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  } finally {
+    await place.close();
+  }
+}
