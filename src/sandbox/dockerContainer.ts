@@ -61,7 +61,8 @@ export class DockerContainer {
   async openShell(events: ShellEvents): Promise<ShellTransport> {
     this.#warden.lost.catch(events.lost);
     const { exec, stream } = await this.#run(interactiveBash);
-    receive(stream, { stdout: events.side, stderr: () => undefined }, () => {
+    receive(stream, { stdout: events.side, stderr: () => undefined }, (cause) => {
+      if (cause !== undefined) this.lose(cause);
       this.#exitCode(exec).then(events.ended, (error: unknown) => this.#warden.lose(error));
     });
     return {
@@ -110,7 +111,9 @@ export class DockerContainer {
         paths.stdout,
         paths.stderr,
       ]);
-      receive(stream, { stdout: (bytes) => stdout(bytes), stderr: events.stderr }, () => {
+      receive(stream, { stdout: (bytes) => stdout(bytes), stderr: events.stderr }, (cause) => {
+        // What came until then is not all of it.
+        if (cause !== undefined) this.lose(cause);
         events.ended();
         ready.resolve(false);
       });

@@ -25,7 +25,7 @@ import { watchContainer } from "./watchContainer.ts";
 import { within } from "./within.ts";
 
 /** After a loss: nothing is waited for that may never answer. */
-const goodbyeMs = 2_000;
+const goodbyeMs = 1_000;
 const stopMs = 5_000;
 const killed = 137;
 

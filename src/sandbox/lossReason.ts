@@ -33,17 +33,21 @@ export async function lossReason(
     answerWithinMs,
     eventsOf(docker, container, startedAt).catch(() => null),
   );
-  return events === null ? "lost its engine, which does not answer" : eventReason(events);
+  return events === null ? silent : eventReason(events);
 }
 
-/** Empty when nothing in its state says why. */
+/** Empty when nothing in its state says why, and when it has none any more. */
 async function stateReason(container: Container): Promise<string> {
-  const { State: state } = await container.inspect();
-  if (state.OOMKilled) return outOfMemory;
-  if (state.Paused) return "was paused from outside";
-  return "";
+  try {
+    const { State: state } = await container.inspect();
+    if (state.OOMKilled) return outOfMemory;
+    return state.Paused ? "was paused from outside" : "";
+  } catch {
+    return "";
+  }
 }
 
+const silent = "lost its engine, which does not answer";
 const outOfMemory = "ended because it was out of memory";
 
 function eventReason(events: readonly Event[]): string {
