@@ -1,0 +1,24 @@
+import { thisBoot, thisOwner } from "../../src/durable/owner.ts";
+import { DockerSandbox } from "../../src/sandbox/dockerSandbox.ts";
+
+// A process to be killed: starts a container, holds it still, says so, and waits for its end.
+const [socketPath = "", image = "", place = "", session = ""] = process.argv.slice(2);
+const sandbox = new DockerSandbox({
+  session,
+  image,
+  socketPath,
+  tree: `${place}/tree`,
+  state: place,
+  marks: `${place}/marks`,
+  runtime: null,
+  gpus: null,
+  keeper: { owner: thisOwner(process.pid), boot: thisBoot(), key: Buffer.alloc(32, 7) },
+  log: () => undefined,
+});
+await sandbox.start();
+await sandbox.frozen(async () => {
+  process.stdout.write("held\n");
+  await new Promise((resolve) => {
+    setTimeout(resolve, 60_000);
+  });
+});
