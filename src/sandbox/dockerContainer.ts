@@ -55,6 +55,8 @@ export class DockerContainer {
       { stdout: (bytes) => this.#warden.push(bytes), stderr: () => undefined },
       (cause) => this.#warden.lose(cause),
     );
+    // Podman gives the warden the request's body as its first input: that is not for it.
+    stream.write("\n");
     await this.#container.start();
   }
 

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { ContainerCreateOptions } from "dockerode";
 import seccomp from "../../docker/seccomp.json" with { type: "json" };
 import { pipesDirectory, wardenCommand } from "./dockerContainer.ts";
+import { processLimit } from "./processLimit.ts";
 
 const mebibyte = 1024 * 1024;
 
@@ -119,6 +120,7 @@ function hostConfig(parts: ContainerParts): HostConfig {
     Ulimits: [
       { Name: "nofile", Soft: limits.openFiles.soft, Hard: limits.openFiles.hard },
       { Name: "core", Soft: 0, Hard: 0 },
+      { Name: "nproc", Soft: processLimit(), Hard: processLimit() },
     ],
     LogConfig: { Type: "none", Config: {} },
     Tmpfs: { ...volatileDirectories },

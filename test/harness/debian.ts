@@ -8,6 +8,7 @@ const packages = [
   "docker.io",
   "fonts-dejavu-core",
   "git",
+  "podman",
   "postgresql",
 ] as const;
 

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
-import { access, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { access, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import Docker from "dockerode";
-import { command, mustRun } from "./command.ts";
+import { command as runCommand, mustRun } from "./command.ts";
 import { root } from "./root.ts";
 
 export interface TestEngine {
@@ -28,30 +28,43 @@ export async function startEngine(): Promise<TestEngine | { readonly skipped: st
     await makeImage(given);
     return { socketPath: given, image, stop: async () => {} };
   }
-  const skipped = await whyNotPrivate();
-  return skipped === null ? startPrivateEngine() : { skipped };
+  const skipped = await whyNotPrivate(["/usr/sbin/dockerd"]);
+  return skipped === null ? startPrivateEngine(dockerdCommand) : { skipped };
 }
 
-async function startPrivateEngine(): Promise<TestEngine> {
+/** The same with Podman's service, which speaks Docker's protocol. */
+export async function startPodman(): Promise<TestEngine | { readonly skipped: string }> {
+  const skipped = await whyNotPrivate(["/usr/bin/podman", "/usr/sbin/runc"]);
+  return skipped === null ? startPrivateEngine(podmanCommand) : { skipped };
+}
+
+type Command = (state: string, socketPath: string) => readonly string[];
+
+async function startPrivateEngine(command: Command): Promise<TestEngine> {
   const state = await mkdtemp("/tmp/cairn-engine-");
   await writeFile(join(state, "daemon.json"), "{}");
-  const socketPath = join(state, "docker.sock");
-  const dockerd = startDockerd(state, socketPath);
+  // Podman keeps a process for each one that ended, for so many seconds.
+  await writeFile(join(state, "containers.conf"), "[engine]\nexit_command_delay = 0\n");
+  const socketPath = join(state, "engine.sock");
+  const engine = startService(state, command(state, socketPath));
   const stop = async (): Promise<void> => {
-    if (dockerd.exitCode === null && dockerd.signalCode === null) {
-      dockerd.kill("SIGTERM");
-      await once(dockerd, "exit");
+    if (engine.exitCode === null && engine.signalCode === null) {
+      engine.kill("SIGTERM");
+      await once(engine, "exit");
     }
     // Left mounted by a container that had the host's network.
-    await command("umount", [join(state, "run/netns/default")]);
+    await runCommand("umount", [join(state, "run/netns/default")]);
+    // Podman's watchers end shortly after what they watched; a mount over its own store stays.
+    for (let pause = 0; pause < 100 && (await isUsed(state)); pause += 1) await sleep(50);
+    await runCommand("umount", ["-q", "-l", join(state, "root/overlay")]);
     await rm(state, { recursive: true, force: true });
   };
   try {
     const giveUpAt = Date.now() + readyWithinMs;
     while (!(await answers(socketPath))) {
-      if (dockerd.exitCode !== null || Date.now() > giveUpAt) {
+      if (engine.exitCode !== null || Date.now() > giveUpAt) {
         const log = await readFile(join(state, "log"), "utf8");
-        throw new Error(`dockerd does not answer.\n${log.slice(-4000)}`);
+        throw new Error(`The engine does not answer.\n${log.slice(-4000)}`);
       }
       await sleep(100);
     }
@@ -63,18 +76,39 @@ async function startPrivateEngine(): Promise<TestEngine> {
   }
 }
 
-function startDockerd(state: string, socketPath: string): ChildProcess {
+function dockerdCommand(state: string, socketPath: string): readonly string[] {
   const places = ["--data-root", join(state, "data"), "--exec-root", join(state, "run")];
   const config = ["--config-file", join(state, "daemon.json"), "--pidfile", join(state, "pid")];
   const network = ["--bridge=none", "--iptables=false", "--ip6tables=false"];
-  const options = [...places, ...config, ...network, "-H", `unix://${socketPath}`];
+  return ["dockerd", ...places, ...config, ...network, "-H", `unix://${socketPath}`];
+}
+
+function podmanCommand(state: string, socketPath: string): readonly string[] {
+  const at = (name: string): string => join(state, name);
+  const places = ["--root", at("root"), "--runroot", at("run"), "--tmpdir", at("tmp")];
+  // Its usual runtime and its usual manager of control groups ask for systemd.
+  const kinds = [
+    "--storage-driver",
+    "overlay",
+    "--cgroup-manager",
+    "cgroupfs",
+    "--runtime",
+    "runc",
+  ];
+  const service = ["system", "service", "--time=0", `unix://${socketPath}`];
+  return ["podman", ...places, ...kinds, "--events-backend", "file", ...service];
+}
+
+function startService(state: string, command: readonly string[]): ChildProcess {
   // The engine ends with the test, however the test ends.
-  const args = ["--pdeathsig", "TERM", "dockerd", ...options];
-  const dockerd = spawn("setpriv", args, { stdio: ["ignore", "pipe", "pipe"] });
+  const engine = spawn("setpriv", ["--pdeathsig", "TERM", ...command], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, CONTAINERS_CONF: join(state, "containers.conf") },
+  });
   const log = createWriteStream(join(state, "log"));
-  dockerd.stdout.pipe(log);
-  dockerd.stderr.pipe(log);
-  return dockerd;
+  engine.stdout.pipe(log);
+  engine.stderr.pipe(log);
+  return engine;
 }
 
 async function makeImage(socketPath: string): Promise<void> {
@@ -84,6 +118,15 @@ async function makeImage(socketPath: string): Promise<void> {
   await mustRun(join(root, "docker/makeTestImage.sh"), [image], { env });
 }
 
+/** True while a process has the directory in its arguments. */
+async function isUsed(directory: string): Promise<boolean> {
+  const processes = (await readdir("/proc")).filter((name) => /^\d+$/u.test(name));
+  const lines = processes.map(async (pid) =>
+    readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""),
+  );
+  return (await Promise.all(lines)).some((line) => line.includes(`${directory}/`));
+}
+
 async function answers(socketPath: string): Promise<boolean> {
   return new Docker({ socketPath }).ping().then(
     () => true,
@@ -91,14 +134,14 @@ async function answers(socketPath: string): Promise<boolean> {
   );
 }
 
-async function whyNotPrivate(): Promise<string | null> {
+async function whyNotPrivate(programs: readonly string[]): Promise<string | null> {
   if (process.getuid?.() !== 0) return "a private container engine needs root";
-  for (const program of ["/usr/sbin/dockerd", "/usr/bin/setpriv"]) {
+  for (const program of [...programs, "/usr/bin/setpriv"]) {
     const missing = await access(program).then(
       () => false,
       () => true,
     );
-    if (missing) return `${program} is not installed (Debian: apt-get install docker.io)`;
+    if (missing) return `${program} is not installed (Debian: apt-get install docker.io podman)`;
   }
   return null;
 }

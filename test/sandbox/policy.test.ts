@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { containerBody, type ContainerParts } from "../../src/sandbox/policy.ts";
 import { DockerSandbox } from "../../src/sandbox/dockerSandbox.ts";
 import type { DockerSandboxOptions } from "../../src/sandbox/dockerSandboxOptions.ts";
+import { processLimit } from "../../src/sandbox/processLimit.ts";
 import { testKeeper } from "./dockerPlace.ts";
 
 const parts: ContainerParts = {
@@ -73,6 +74,7 @@ test("the whole of what the engine is asked for, whatever image and workspace wa
       Ulimits: [
         { Name: "nofile", Soft: 1024, Hard: 4096 },
         { Name: "core", Soft: 0, Hard: 0 },
+        { Name: "nproc", Soft: processLimit(), Hard: processLimit() },
       ],
       LogConfig: { Type: "none", Config: {} },
       Tmpfs: {
