@@ -33,7 +33,9 @@ __cairn() {
     end)
       \builtin printf %s "$3" >&211
       \builtin printf %s "$3" >&212
+      \builtin set -- "$1" "$2" "$3" /proc/[0-9]*
       \builtin printf '\0%s %s ' "$3" "$1"
+      \builtin printf '%s ' "${"$"}{@:4}"
       \builtin pwd
       \builtin printf '\0' ;;
   esac
@@ -42,7 +44,7 @@ __cairn() {
 readonly -f __cairn
 `;
 
-const endRecord = /^(\d+) ([^]*)\n$/;
+const endRecord = /^(\d+) ((?:\/proc\/\d+ )*)([^]*)\n$/;
 
 interface Command {
   readonly token: string;
@@ -77,6 +79,8 @@ export class BashProcess {
   #pid = 0;
   /** Processes that are not of the running command. */
   #others: readonly number[] = [];
+  /** Processes that carry the output out of the place, where the transport has such. */
+  #carriers: readonly number[] = [];
   #streams: Streams | null = null;
   #command: Command | null = null;
 
@@ -131,8 +135,8 @@ export class BashProcess {
     if (command === null) return null;
     const match = endRecord.exec((await within(answerWithinMs, command.answer)) ?? "");
     if (match === null) return null;
-    const [, exitCode, cwd = ""] = match;
-    const processes = await this.#processes();
+    const [, exitCode, list = "", cwd = ""] = match;
+    const processes = this.#seenBy(list) ?? (await this.#processes());
     const whole = await drained(command);
     if (this.#streams !== null) this.#streams.output = null;
     // A process that outlives its command keeps the streams it was born with, for itself. After a
@@ -171,7 +175,8 @@ export class BashProcess {
 
   /** Ends bash and everything beside it. Resolves with the exit code, null when it is not known. */
   async kill(): Promise<number | null> {
-    // What the last command wrote is still on its way.
+    // What the last command wrote is still on its way, and a job may keep the streams open.
+    this.#transport.killAllBut(this.#carriers);
     if (this.#streams !== null) await within(drainWithinMs, this.#streams.onEnd);
     this.#transport.killAllBut([]);
     await this.#processes();
@@ -187,6 +192,7 @@ export class BashProcess {
   }
 
   async #renewStreams(): Promise<boolean> {
+    const before = await this.#processes();
     const ended = deferred<void>();
     const streams: Streams = { output: null, ended: false, onEnd: ended.promise };
     const paths = await this.#transport.openOutput({
@@ -203,7 +209,14 @@ export class BashProcess {
     this.#transport.write(`\\__cairn "$?" open ${paths.stdout} ${paths.stderr}\n`);
     this.#streams = streams;
     this.#others = await this.#processes();
+    this.#carriers = this.#others.filter((process) => !before.includes(process));
     return true;
+  }
+
+  /** The shell's own list saves a question; null when its options kept it from looking. */
+  #seenBy(list: string): readonly number[] | null {
+    const processes = Array.from(list.matchAll(/\d+/g), ([process]) => Number(process));
+    return processes.includes(1) && processes.includes(this.#pid) ? processes : null;
   }
 
   async #processes(): Promise<readonly number[]> {
@@ -231,5 +244,5 @@ async function drained({ output, end }: Command): Promise<boolean> {
 }
 
 function newToken(): string {
-  return randomBytes(16).toString("hex");
+  return randomBytes(12).toString("hex");
 }

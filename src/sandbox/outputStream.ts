@@ -6,8 +6,10 @@ export class OutputStream {
   readonly #keep: number;
   readonly #onBytes: (bytes: Uint8Array) => void;
   readonly #head: Uint8Array[] = [];
-  readonly #tail: Uint8Array[] = [];
   #headBytes = 0;
+  /** A ring, so that a long output leaves no garbage; the oldest byte is at `#tailAt` once it is full. */
+  #tail: Buffer | null = null;
+  #tailAt = 0;
   #tailBytes = 0;
   #total = 0;
   #marker: Buffer | null = null;
@@ -36,15 +38,43 @@ export class OutputStream {
       this.#take(chunk);
       return;
     }
-    const bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
-    const at = bytes.indexOf(this.#marker);
+    const fresh = this.#afterHeld(chunk, this.#marker);
+    if (fresh === null) return;
+    const at = fresh.indexOf(this.#marker);
     if (at >= 0) {
-      this.#held = Buffer.alloc(0);
-      this.#take(bytes.subarray(0, at));
+      this.#take(fresh.subarray(0, at));
       this.end();
-      return;
+    } else {
+      this.#hold(fresh, this.#marker);
     }
-    const sure = Math.max(0, bytes.length - this.#marker.length + 1);
+  }
+
+  /**
+   * Looks for a marker that began in an earlier chunk. Joins no more than that takes: chunks are
+   * large and many. Null when nothing is left of this one.
+   */
+  #afterHeld(chunk: Buffer, marker: Buffer): Buffer | null {
+    const held = this.#held;
+    if (held.length === 0) return chunk;
+    this.#held = Buffer.alloc(0);
+    const joint = Buffer.concat([held, chunk.subarray(0, marker.length - 1)]);
+    const at = joint.indexOf(marker);
+    if (at >= 0) {
+      this.#take(joint.subarray(0, at));
+      this.end();
+      return null;
+    }
+    if (chunk.length < marker.length - 1) {
+      this.#hold(joint, marker);
+      return null;
+    }
+    this.#take(held);
+    return chunk;
+  }
+
+  /** Keeps back what may be the first part of the marker. */
+  #hold(bytes: Buffer, marker: Buffer): void {
+    const sure = Math.max(0, bytes.length - marker.length + 1);
     // The memory of a chunk is its giver's.
     this.#held = Buffer.from(bytes.subarray(sure));
     this.#take(bytes.subarray(0, sure));
@@ -69,7 +99,7 @@ export class OutputStream {
 
   /** What is kept, without a word about what is not. */
   kept(): Uint8Array {
-    return Buffer.concat([...this.#head, ...this.#tail]);
+    return Buffer.concat([...this.#head, ...this.#tailInOrder()]);
   }
 
   /** What is kept, with a line in the gap. */
@@ -79,7 +109,7 @@ export class OutputStream {
     return Buffer.concat([
       ...this.#head,
       Buffer.from(`\n[... ${left} bytes left out ...]\n`),
-      ...this.#tail,
+      ...this.#tailInOrder(),
     ]);
   }
 
@@ -98,16 +128,17 @@ export class OutputStream {
 
   #takeTail(bytes: Buffer, room: number): void {
     if (bytes.length === 0) return;
+    const tail = (this.#tail ??= Buffer.allocUnsafeSlow(room));
     const last = bytes.subarray(Math.max(0, bytes.length - room));
-    this.#tail.push(Buffer.from(last));
-    this.#tailBytes += last.length;
-    let first = this.#tail[0];
-    while (first !== undefined && this.#tailBytes > room) {
-      const excess = this.#tailBytes - room;
-      if (first.length <= excess) this.#tail.shift();
-      else this.#tail[0] = first.subarray(excess);
-      this.#tailBytes -= Math.min(excess, first.length);
-      first = this.#tail[0];
-    }
+    const toEnd = last.copy(tail, this.#tailAt);
+    last.copy(tail, 0, toEnd);
+    this.#tailAt = (this.#tailAt + last.length) % room;
+    this.#tailBytes = Math.min(room, this.#tailBytes + last.length);
+  }
+
+  #tailInOrder(): readonly Uint8Array[] {
+    if (this.#tail === null) return [];
+    if (this.#tailBytes < this.#tail.length) return [this.#tail.subarray(0, this.#tailBytes)];
+    return [this.#tail.subarray(this.#tailAt), this.#tail.subarray(0, this.#tailAt)];
   }
 }

@@ -4,6 +4,8 @@ import { activation } from "./activation.ts";
 import { memory } from "./memory.ts";
 import type { Measure, Metric } from "./metric.ts";
 import { recordCommit } from "./recordCommit.ts";
+import { shellBubblewrap } from "./shellBubblewrap.ts";
+import { shellDocker } from "./shellDocker.ts";
 import { sizes } from "./sizes.ts";
 import { stepPeers } from "./stepPeers.ts";
 import { submitToWire } from "./submitToWire.ts";
@@ -18,6 +20,19 @@ const measures: readonly { readonly gives: readonly string[]; readonly measure: 
   },
   { gives: ["step.ratio", "step.vs.dbos", "step.vs.langgraph"], measure: stepPeers },
   { gives: ["memory.idle_mb", "memory.ten_mb"], measure: memory },
+  {
+    gives: [
+      "shell.docker.p50_ms",
+      "shell.vs.exec",
+      "ready.docker.p50_ms",
+      "reattach.docker.p50_ms",
+    ],
+    measure: shellDocker,
+  },
+  {
+    gives: ["shell.bwrap.p50_ms", "shell.output.mb_s", "ready.bwrap.p50_ms"],
+    measure: shellBubblewrap,
+  },
   { gives: ["submit.to.wire.p95_ms"], measure: submitToWire },
   { gives: ["activate.p95_ms"], measure: activation },
   { gives: ["vsix.bytes", "bundle.host.bytes", "bundle.webview.bytes"], measure: sizes },

@@ -16,6 +16,13 @@ export function percentile(values: readonly number[], part: number): number {
   return sorted[Math.ceil(sorted.length * part) - 1] ?? Number.NaN;
 }
 
+/** How long it took, in ms. */
+export async function timed(work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await work();
+  return performance.now() - startedAt;
+}
+
 export function median(values: readonly number[]): number {
   return percentile(values, 0.5);
 }
@@ -29,6 +36,38 @@ export function atMost(value: number, unit: string, target: number): Metric {
     ratio: null,
     target: `<= ${target}`,
     pass: value <= target,
+  };
+}
+
+/** A figure that must not be more than so much above its floor. */
+export function atMostOver(
+  value: number,
+  floor: number,
+  { unit, over }: { readonly unit: string; readonly over: number },
+): Metric {
+  return {
+    value: round(value),
+    unit,
+    floor: round(floor),
+    ratio: round(value / floor),
+    target: `<= floor + ${over}`,
+    pass: value - floor <= over,
+  };
+}
+
+/** A figure that must not be smaller than its target. */
+export function atLeast(
+  value: number,
+  unit: string,
+  { target, holds = true }: { readonly target: number; readonly holds?: boolean },
+): Metric {
+  return {
+    value: round(value),
+    unit,
+    floor: null,
+    ratio: null,
+    target: `>= ${target}`,
+    pass: value >= target && holds,
   };
 }
 
