@@ -1,4 +1,5 @@
-import { chmod, mkdir } from "node:fs/promises";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import type Docker from "dockerode";
 import type { Container, ContainerCreateOptions } from "dockerode";
 import { CairnError } from "../core/errors.ts";
@@ -14,7 +15,14 @@ import {
 } from "./dockerEngine.ts";
 import type { DockerSandboxOptions } from "./dockerSandboxOptions.ts";
 import { giveTree } from "./giveTree.ts";
-import { boundDirectories, containerBody, logs, secrets, workspace } from "./policy.ts";
+import {
+  boundDirectories,
+  containerBody,
+  logs,
+  secrets,
+  systemCalls,
+  workspace,
+} from "./policy.ts";
 import { markContainer } from "./reaper.ts";
 import { finding, judge, type Expected } from "./selfCheck.ts";
 import { judgeInspection } from "./selfCheckEngine.ts";
@@ -51,9 +59,11 @@ export async function launch(
   const startedAt = Date.now();
   const user = await handOver(options);
   const name = `cairn-${session}`;
+  const podman = await answerOf(isPodman(docker), lost);
   const body = containerBody({
     ...options,
     name,
+    seccomp: podman ? await systemCallsFile(options) : systemCalls,
     image: image.Id,
     user,
     labels: labelsFor(session, keeper),
@@ -64,7 +74,6 @@ export async function launch(
   try {
     await answerOf(worker.start(), (cause) => cannotStart(options, cause), createWithinMs);
     log(`started (container ${name}, image ${options.image}, workspace ${options.tree})`);
-    const podman = await isPodman(docker);
     const expected: Expected = {
       user,
       variables: [...(image.Config.Env ?? []), ...(body.Env ?? [])].map((each) =>
@@ -72,6 +81,7 @@ export async function launch(
       ),
       ownKernel: /^(?:runsc|kata)/.test(options.runtime ?? ""),
       gpus: options.gpus !== null,
+      podman,
     };
     const shell = new PersistentShell({
       open: async (events) => worker.openShell(events),
@@ -156,6 +166,13 @@ async function handOver(options: DockerSandboxOptions): Promise<{ uid: number; g
   if (uid !== 0) return { uid, gid: process.getgid?.() ?? 1000 };
   for (const directory of writable) await giveTree(directory, 1000, 1000);
   return { uid: 1000, gid: 1000 };
+}
+
+/** Docker takes the list itself, Podman the path of a file; no container sees it. */
+async function systemCallsFile({ state }: DockerSandboxOptions): Promise<string> {
+  const path = join(state, "seccomp.json");
+  await writeFile(path, systemCalls);
+  return path;
 }
 
 /** Podman answers as Docker does, and says less about what it made. */

@@ -21,8 +21,8 @@ export const limits = {
   tmpBytes: 128 * mebibyte,
 } as const;
 
-/** Our own list of system calls, as the engine's interface takes it: inline. */
-const systemCalls = JSON.stringify(seccomp);
+/** Our own list of system calls. */
+export const systemCalls = JSON.stringify(seccomp);
 
 /** What the host gives: directories of its own, and the user they belong to. */
 export interface HostPlaces {
@@ -67,6 +67,8 @@ export const environment: Readonly<Record<string, string>> = {
 
 /** The parts of a container that are not the same for all. */
 export interface ContainerParts extends HostPlaces {
+  /** The list of system calls, or for Podman the path of a file with it. */
+  readonly seccomp: string;
   readonly name: string;
   /** Digest of the image. */
   readonly image: string;
@@ -107,7 +109,7 @@ function hostConfig(parts: ContainerParts): HostConfig {
     AutoRemove: true,
     Privileged: false,
     CapDrop: ["ALL"],
-    SecurityOpt: ["no-new-privileges:true", `seccomp=${systemCalls}`],
+    SecurityOpt: ["no-new-privileges:true", `seccomp=${parts.seccomp}`],
     ReadonlyRootfs: true,
     // No session declares a network yet. One that does gets a network of its own.
     NetworkMode: "none",

@@ -11,7 +11,11 @@ export interface Expected {
   /** The runtime has a kernel of its own, as gVisor and Kata do. */
   readonly ownKernel: boolean;
   readonly gpus: boolean;
+  readonly podman: boolean;
 }
+
+/** Podman mounts these over a read-only root, in memory and of no size; they count as the container's memory. */
+const podmansOwn: ReadonlySet<string> = new Set(["/run", "/var/tmp"]);
 
 type Verdict = Finding["verdict"];
 
@@ -39,7 +43,7 @@ export function finding(
 
 function identity(facts: Facts, { user, ownKernel }: Expected): readonly Finding[] {
   const status = (field: string): string =>
-    new RegExp(`^${field}:\\s*(.*)$`, "mu").exec(facts.get("status") ?? "")?.[1]?.trim() ?? "";
+    new RegExp(`^${field}:[ \\t]*(.*)$`, "mu").exec(facts.get("status") ?? "")?.[1]?.trim() ?? "";
   const ids = ["Uid", "Gid"].map((field) => status(field).split(/\s+/));
   const [uids = [], gids = []] = ids;
   const sets = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
@@ -97,7 +101,7 @@ interface Mount {
   readonly options: readonly string[];
 }
 
-function places(facts: Facts, { gpus }: Expected): readonly Finding[] {
+function places(facts: Facts, { gpus, podman }: Expected): readonly Finding[] {
   const mounts = mountsOf(facts.get("mounts") ?? "");
   const root = mounts.find(({ place }) => place === "/");
   const rootHeld = root !== undefined && !root.writable;
@@ -105,13 +109,16 @@ function places(facts: Facts, { gpus }: Expected): readonly Finding[] {
     ...boundDirectories({ tree: "", state: "" }).keys(),
     ...Object.keys(volatileDirectories),
   ]);
-  const others = mounts.filter(({ place }) => !declared.has(place) && !enginesMounts.test(place));
+  const enginesOwn = (place: string): boolean => podman && podmansOwn.has(place);
+  const others = mounts.filter(
+    ({ place }) => !declared.has(place) && !enginesMounts.test(place) && !enginesOwn(place),
+  );
   const strange = others.filter(
     ({ place, writable }) => writable || !gpus || !gpuMounts.test(place),
   );
   const missing = [...declared].filter((wanted) => mounts.every(({ place }) => place !== wanted));
   const writable = [...new Set((facts.get("writable") ?? "").split("\n"))].filter(Boolean);
-  const tooMany = writable.filter((place) => !writablePlaces.includes(place));
+  const tooMany = writable.filter((place) => !writablePlaces.includes(place) && !enginesOwn(place));
   const tooFew = writablePlaces.filter((place) => !writable.includes(place));
   return [
     finding(

@@ -16,6 +16,8 @@ const keptElsewhere = new Set([
   "LogConfig",
   "Tmpfs",
   "Mounts",
+  "Binds",
+  "IpcMode",
 ]);
 
 /** Not asked for by us, and refused whoever asked: they take down a wall. */

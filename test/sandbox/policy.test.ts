@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { containerBody, type ContainerParts } from "../../src/sandbox/policy.ts";
+import { containerBody, type ContainerParts, systemCalls } from "../../src/sandbox/policy.ts";
 import { DockerSandbox } from "../../src/sandbox/dockerSandbox.ts";
 import type { DockerSandboxOptions } from "../../src/sandbox/dockerSandboxOptions.ts";
 import { processLimit } from "../../src/sandbox/processLimit.ts";
@@ -15,6 +15,7 @@ const parts: ContainerParts = {
   state: "/host/state",
   runtime: null,
   gpus: null,
+  seccomp: systemCalls,
 };
 
 const options: DockerSandboxOptions = {
