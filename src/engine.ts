@@ -183,6 +183,10 @@ export class Engine implements Sessions {
     return this.#run(await this.#open(session), async (live, signal) => live.session.apply(signal));
   }
 
+  async undo(session: string): Promise<Run> {
+    return this.#run(await this.#open(session), async (live, signal) => live.session.undo(signal));
+  }
+
   async derive(session: string, request: DerivationRequest): Promise<Run> {
     const records = await this.#driver.read(session);
     const { spec } = viewOf(records);

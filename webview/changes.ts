@@ -31,9 +31,12 @@ function file(change: Change, open: boolean): HTMLElement {
     element("span", "added", `+${added}`),
     element("span", "removed", `−${removed}`),
   ]);
-  const details = element("details", "file", [summary]);
+  const guard =
+    change.guard === undefined ? [] : [element("p", "note", `Protected: ${change.guard}.`)];
+  const details = element("details", "file", [summary, ...guard]);
   const fill = (): void => {
-    if (details.open && details.childElementCount === 1) details.append(diffView(change, lines));
+    if (details.open && details.childElementCount === 1 + guard.length)
+      details.append(diffView(change, lines));
   };
   details.addEventListener("toggle", fill);
   details.open = open;

@@ -44,6 +44,8 @@ function beginning(
       return async (sessions) => sessions.retry(session);
     case "apply":
       return async (sessions) => sessions.apply(session);
+    case "undo":
+      return async (sessions) => sessions.undo(session);
     case "replay":
     case "fork": {
       const request = derivationRequest(verb, values);

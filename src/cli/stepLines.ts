@@ -1,4 +1,4 @@
-import { applyOutput, describeApply } from "../core/apply.ts";
+import { applyOutput, describeApply, describeUndo } from "../core/apply.ts";
 import { compaction } from "../core/conversation.ts";
 import {
   modelReply,
@@ -20,16 +20,14 @@ export function stepLines(record: CompletedRecord): readonly string[] {
     case "model":
       return modelLines(record);
     case "tool":
-      return [head(record), ...shown(toolOutput.parse(record.output).text)];
+      return toolLines(record);
     case "workspace": {
       const { files, bytes, leftOut } = treeInfo.parse(record.output);
       const left = leftOut.map(({ path, reason }) => `left out: ${path} (${reason})`);
       return [`${head(record)}: ${files} files copied, ${bytes} bytes`, ...left.slice(0, 8)];
     }
     case "apply":
-      return record.name === "write"
-        ? [`${head(record)}: ${describeApply(applyOutput.parse(record.output))}`]
-        : [head(record)];
+      return applyLines(record);
     case "turn":
       return [`${head(record)}: the turn is one checkpoint; the calls above are inside`];
     case "compaction": {
@@ -47,6 +45,20 @@ export function stepLines(record: CompletedRecord): readonly string[] {
     case "step":
       return [head(record), ...shown(textOf(record.output))];
   }
+}
+
+function toolLines(record: CompletedRecord): readonly string[] {
+  const { text, leftOut = [] } = toolOutput.parse(record.output);
+  const left = leftOut.map(({ path, reason }) => `not in the checkpoint: ${path} (${reason})`);
+  return [head(record), ...shown(text), ...left.slice(0, shownLines)];
+}
+
+function applyLines(record: CompletedRecord): readonly string[] {
+  if (record.name === "plan") return [head(record)];
+  const output = applyOutput.parse(record.output);
+  const said = record.name === "undo" ? describeUndo(output) : describeApply(output);
+  const left = output.leftAlone.map(({ path, reason }) => `left alone: ${path} (${reason})`);
+  return [`${head(record)}: ${said}`, ...left.slice(0, shownLines)];
 }
 
 function modelLines(record: CompletedRecord): readonly string[] {

@@ -43,10 +43,12 @@ function about(subject: WaitSubject): readonly string[] {
   }
 }
 
-function changeLines({ path, change, diff, conflict, binary }: FileChange): readonly string[] {
+function changeLines(given: FileChange): readonly string[] {
+  const { path, change, diff, conflict, binary, guard } = given;
   if (conflict !== null) return [`left alone: ${path} (${conflict})`];
   return [
     `${change} ${path}${binary ? " (binary)" : ""}`,
+    ...(guard === undefined ? [] : [`protected: ${guard}`]),
     ...(diff === null ? [] : diff.split("\n")),
   ];
 }

@@ -84,6 +84,12 @@ export const verbs = {
     options: driving,
     help: "propose the session's changes to your folder",
   },
+  undo: {
+    does: "drive",
+    args: ["ID"],
+    options: driving,
+    help: "propose to take back what the session applied last",
+  },
   replay: {
     does: "drive",
     args: ["ID"],

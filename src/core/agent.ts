@@ -50,7 +50,7 @@ async function propose({
   const { base, tree } = workspace;
   const { apply, unattended } = spec.profile;
   if (apply !== "propose" || unattended || tree === base) return null;
-  const applied = await runApply({ flow, world, trees, base, tree }, "apply/proposed");
+  const applied = await runApply({ flow, world, trees, base, tree, unattended }, "apply/proposed");
   return applied === null ? null : describeApply(applied);
 }
 

@@ -33,3 +33,17 @@ export function failureOf(error: unknown): Failure {
   const backend = /^(model|sandbox|store|skills)\./.test(code);
   return { code, message, origin: backend ? "backend" : "user" };
 }
+
+/** Failures that leave the session as it is: nothing false is recorded, and it goes on later. */
+const pauses = new Set([
+  "session.lost",
+  "session.unknown",
+  "store.unwritable",
+  "store.unavailable",
+  "store.corrupt",
+]);
+
+/** Whether an error pauses a session instead of ending it. */
+export function leavesAsItIs(error: unknown): boolean {
+  return CairnError.is(error) && pauses.has(error.code);
+}

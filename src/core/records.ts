@@ -358,13 +358,16 @@ export const lookup = z.object({
 });
 export type Lookup = z.infer<typeof lookup>;
 
+export const resumeReason = z.enum(["retry", "resume", "answer", "apply", "undo"]);
+export type ResumeReason = z.infer<typeof resumeReason>;
+
 /** What a writer hands to the store, which adds `seq`. `at` is milliseconds since the epoch, for people; order is `seq`. */
 export const recordBody = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("session.started"), at: z.number(), spec: sessionSpec }),
   z.object({
     kind: z.literal("session.resumed"),
     at: z.number(),
-    reason: z.enum(["retry", "resume", "answer", "apply"]),
+    reason: resumeReason,
     /** True when an earlier run's shell is gone: cwd, variables and jobs with it. */
     newShell: z.boolean(),
   }),

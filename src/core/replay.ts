@@ -195,8 +195,9 @@ class Fold {
         this.tree = this.baseTree;
         break;
       case "apply":
-        if (record.name === "write") {
-          this.applied = applyOutput.parse(record.output).failure === null;
+        if (record.name === "write" || record.name === "undo") {
+          const whole = applyOutput.parse(record.output).failure === null;
+          this.applied = record.name === "write" ? whole : this.applied && !whole;
         }
         break;
       case "log":

@@ -1,8 +1,8 @@
 import { agentFlow } from "./agent.ts";
-import { runApply, describeApply } from "./apply.ts";
+import { describeApply, describeUndo, runApply, runUndo } from "./apply.ts";
 import { derive, plainReplay } from "./derivation.ts";
 import { CairnError } from "./errors.ts";
-import { failureOf } from "./failure.ts";
+import { failureOf, leavesAsItIs } from "./failure.ts";
 import { Flow } from "./flow.ts";
 import { findFlow, type FlowContext, type FlowDefinition } from "./flowDefinition.ts";
 import { FlowRun } from "./flowRun.ts";
@@ -13,6 +13,7 @@ import type {
   Identity,
   JsonValue,
   RecordBody,
+  ResumeReason,
   SessionRecord,
   SessionSpec,
   SessionStatus,
@@ -23,8 +24,11 @@ import {
   denials,
   hadShell,
   isAnswered,
-  pendingApply,
+  isOfFlow,
+  lastApply,
+  pendingRequest,
   profileDigest,
+  type Asked,
 } from "./sessionFacts.ts";
 import type { Tool } from "./tool.ts";
 import { checkedAnswer, inTime, openWait, type Answer } from "./waitAnswer.ts";
@@ -206,8 +210,32 @@ export class Session {
 
   /** Proposes what the session changed to the user's folder. Throws `apply.nothing`. */
   async apply(signal: AbortSignal): Promise<SessionStatus> {
+    return this.#beside("apply", signal, () => {
+      const { tree, baseTree } = this.view;
+      if (tree !== baseTree) return;
+      throw new CairnError("apply.nothing", `Session ${this.id} changed no files.`);
+    });
+  }
+
+  /** Proposes to take the newest apply back that still stands. Throws `apply.nothing`. */
+  async undo(signal: AbortSignal): Promise<SessionStatus> {
+    return this.#beside("undo", signal, () => {
+      if (lastApply(this.#records) !== null) return;
+      throw new CairnError(
+        "apply.nothing",
+        `Session ${this.id} has applied nothing to your folder that could be taken back.`,
+      );
+    });
+  }
+
+  /** What is asked of a session that has ended; `check` throws when there is nothing to do. */
+  async #beside(
+    reason: "apply" | "undo",
+    signal: AbortSignal,
+    check: () => void,
+  ): Promise<SessionStatus> {
     return this.#holding(async () => {
-      const { status, tree, baseTree } = this.view;
+      const { status } = this.view;
       if (status === "running" || status === "waiting") {
         throw new CairnError(
           "session.busy",
@@ -216,19 +244,17 @@ export class Session {
             : `Session ${this.id} has not ended. Resume it or let it end first.`,
         );
       }
-      if (tree === baseTree) {
-        throw new CairnError("apply.nothing", `Session ${this.id} changed no files.`);
-      }
+      check();
       this.#guard();
-      await this.#resumed("apply");
+      await this.#resumed(reason);
       return this.#goOn(signal);
     });
   }
 
-  /** An apply that was asked for and has no end yet comes first; else the session's own flow. */
+  /** What was asked for beside the flow and has no end yet comes first. */
   async #goOn(signal: AbortSignal): Promise<SessionStatus> {
-    const apply = pendingApply(this.#records);
-    return apply === null ? this.#drive(signal) : this.#driveApply(apply, signal);
+    const asked = pendingRequest(this.#records);
+    return asked === null ? this.#drive(signal) : this.#driveAsked(asked, signal);
   }
 
   async #drive(signal: AbortSignal): Promise<SessionStatus> {
@@ -243,13 +269,26 @@ export class Session {
     });
   }
 
-  async #driveApply(id: string, signal: AbortSignal): Promise<SessionStatus> {
-    const { baseTree: base, tree } = this.view;
+  async #driveAsked({ kind, id }: Asked, signal: AbortSignal): Promise<SessionStatus> {
+    const { baseTree: base, tree, spec } = this.view;
     const { world, trees } = this.#parts;
+    const { unattended } = spec.profile;
     const owns = (other: string): boolean => other === id || other.startsWith(`${id}/`);
     return this.#toItsEnd(signal, owns, async (flow) => {
-      const applied = await runApply({ flow, world, trees, base, tree }, id);
-      return { output: applied === null ? "Nothing was applied." : describeApply(applied) };
+      if (kind === "apply") {
+        const applied = await runApply({ flow, world, trees, base, tree, unattended }, id);
+        return { output: applied === null ? "Nothing was applied." : describeApply(applied) };
+      }
+      const last = lastApply(
+        this.#records.filter((record) => !("step" in record && owns(record.step))),
+      );
+      if (last === null) return { output: "Nothing was taken back." };
+      const { of, paths } = last;
+      const taken = await runUndo(
+        { flow, world, trees, base: last.tree, tree: last.base, paths, of },
+        id,
+      );
+      return { output: taken === null ? "Nothing was taken back." : describeUndo(taken) };
     });
   }
 
@@ -331,7 +370,7 @@ export class Session {
       }
     } catch (error) {
       if (signal.aborted) return this.view.status;
-      if (CairnError.is(error) && pauses.has(error.code)) throw error;
+      if (leavesAsItIs(error)) throw error;
       await this.#ended({ status: "failed", output: "", failure: failureOf(error) });
     }
     return this.view.status;
@@ -391,7 +430,7 @@ export class Session {
     return flow;
   }
 
-  async #resumed(reason: "retry" | "resume" | "answer" | "apply"): Promise<void> {
+  async #resumed(reason: ResumeReason): Promise<void> {
     const newShell = this.#fresh && hadShell(this.#records);
     await this.#append({
       kind: "session.resumed",
@@ -427,17 +466,3 @@ export class Session {
     this.#parts.onRecord(record);
   }
 }
-
-/** All but what was applied on request, which is a flow of its own. */
-function isOfFlow(id: string): boolean {
-  return !/^apply\/\d+(\/|$)/.test(id);
-}
-
-/** Failures that leave the session as it is: nothing false is recorded, and it goes on later. */
-const pauses = new Set([
-  "session.lost",
-  "session.unknown",
-  "store.unwritable",
-  "store.unavailable",
-  "store.corrupt",
-]);

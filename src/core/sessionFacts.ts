@@ -1,3 +1,4 @@
+import { applyOutput } from "./apply.ts";
 import { canonical } from "./canonical.ts";
 import type { World } from "./ports.ts";
 import { toolOutput, type Profile, type SessionRecord, type SessionSpec } from "./records.ts";
@@ -46,17 +47,57 @@ export function isAnswered(records: readonly SessionRecord[], wait: string): boo
   return last?.kind === "wait.answered";
 }
 
-/** The id of an apply that was asked for and has not ended, or null. */
-export function pendingApply(records: readonly SessionRecord[]): string | null {
-  let asked = 0;
-  let pending = false;
+/** Something that was asked of a session beside its flow, under the id of its step. */
+export interface Asked {
+  readonly kind: "apply" | "undo";
+  readonly id: string;
+}
+
+/** The apply or undo that was asked for and has not ended, or null. */
+export function pendingRequest(records: readonly SessionRecord[]): Asked | null {
+  const asked = { apply: 0, undo: 0 };
+  let pending: Asked | null = null;
   for (const record of records) {
-    if (record.kind === "session.ended") pending = false;
-    if (record.kind !== "session.resumed" || record.reason !== "apply") continue;
-    asked += 1;
-    pending = true;
+    if (record.kind === "session.ended") pending = null;
+    if (record.kind !== "session.resumed") continue;
+    const { reason } = record;
+    if (reason !== "apply" && reason !== "undo") continue;
+    asked[reason] += 1;
+    pending = { kind: reason, id: `${reason}/${asked[reason]}` };
   }
-  return pending ? `apply/${asked}` : null;
+  return pending;
+}
+
+/** Whether a step belongs to the session's flow: what is asked for beside it is no part of it. */
+export function isOfFlow(id: string): boolean {
+  return !/^(apply|undo)\/\d+(\/|$)/.test(id);
+}
+
+export interface Applied {
+  /** Id of its step. */
+  readonly of: string;
+  readonly base: string;
+  readonly tree: string;
+  readonly paths: readonly string[];
+}
+
+/** The newest apply to this folder that was not taken back; null when there is none. */
+export function lastApply(records: readonly SessionRecord[]): Applied | null {
+  const applies: Applied[] = [];
+  for (const record of records) {
+    if (record.kind !== "step.completed" || record.stepKind !== "apply") continue;
+    // What a replay was served was written by another session.
+    if (record.via === "replay") continue;
+    const output = applyOutput.safeParse(record.output).data;
+    if (output === undefined || output.applied.length === 0) continue;
+    const { base = "", tree = "", of } = record.inputs;
+    if (record.name === "write") {
+      applies.push({ of: record.step, base, tree, paths: output.applied });
+    }
+    const taken = applies.findIndex((apply) => apply.of === of);
+    if (record.name === "undo" && taken !== -1) applies.splice(taken, 1);
+  }
+  return applies.at(-1) ?? null;
 }
 
 const digests = new WeakMap<Profile, string>();

@@ -15,6 +15,20 @@ async function changed(profile: Partial<Profile> = {}): Promise<[Machine, Sessio
   return [machine, session];
 }
 
+/** Changes one plain file and two that something runs. */
+async function guarded(profile: Partial<Profile>): Promise<[Machine, Session]> {
+  const [machine, session] = await changed(profile);
+  const change = (path: string) =>
+    ({ path, change: "added", diff: "+x", binary: false, conflict: null }) as const;
+  const guard = "an editor runs it";
+  machine.trees.plan = async () => [
+    change("fine.txt"),
+    { ...change(".vscode/tasks.json"), guard },
+    { ...change(".envrc"), guard },
+  ];
+  return [machine, session];
+}
+
 suite("applying changes", () => {
   const yes = { digest: null, value: { approved: true, note: "" }, by };
 
@@ -42,6 +56,89 @@ suite("applying changes", () => {
     assert.equal(await session.answer({ wait: "apply/1/approval", ...yes }, never), "completed");
     assert.equal(machine.trees.user, "changed by the agent");
     assert.equal(machine.model.calls, 2);
+  });
+
+  test("what was applied can be taken back, once, and applied again", async () => {
+    const [machine, session] = await changed();
+    await assert.rejects(session.undo(never), { code: "session.busy" });
+    await session.answer({ wait: "apply/proposed/approval", ...yes }, never);
+    assert.equal(await session.undo(never), "waiting");
+    assert.equal(machine.trees.user, "changed by the agent");
+    assert.match(session.view.openWaits[0]?.question ?? "", /^Take back 1 change in your folder/);
+    await session.answer({ wait: "undo/1/approval", ...yes }, never);
+    assert.equal(machine.trees.user, "original");
+    assert.equal(session.view.applied, false);
+    assert.equal(session.view.ended?.output, "Took back 1 file in your folder.");
+    await assert.rejects(session.undo(never), { code: "apply.nothing" });
+    const reloaded = await machine.reload();
+    await reloaded.apply(never);
+    await reloaded.answer({ wait: "apply/1/approval", ...yes }, never);
+    assert.equal(machine.trees.user, "changed by the agent");
+    await reloaded.undo(never);
+    await reloaded.answer({ wait: "undo/2/approval", ...yes }, never);
+    assert.equal(machine.trees.user, "original");
+    assert.equal(machine.model.calls, 2);
+  });
+
+  test("an undo that was cut off by a crash is asked about before it is finished", async () => {
+    const [machine, session] = await changed();
+    await session.answer({ wait: "apply/proposed/approval", ...yes }, never);
+    await session.undo(never);
+    machine.driver.beforeAppend = (body) => {
+      if (body.kind === "step.completed" || body.kind === "session.ended")
+        throw new Error("killed");
+    };
+    await assert.rejects(session.answer({ wait: "undo/1/approval", ...yes }, never));
+    machine.driver.beforeAppend = () => {};
+    const reloaded = await machine.reload();
+    assert.equal(await reloaded.resume(never), "waiting");
+    const [wait] = reloaded.view.openWaits;
+    assert.match(JSON.stringify(wait?.subject), /1 of 1 file is as before the apply/);
+    const happened = { digest: null, value: { choice: "happened" as const }, by };
+    await reloaded.answer({ wait: "undo/1/inDoubt/1", ...happened }, never);
+    assert.equal(machine.trees.user, "original");
+    assert.equal(reloaded.view.applied, false);
+  });
+
+  test("each file that something runs without asking has a card of its own, whatever is said to the rest", async () => {
+    const [machine, session] = await guarded({ apply: "onRequest" });
+    assert.equal(await session.apply(never), "waiting");
+    const waits = session.view.openWaits.map(({ wait, question }) => [wait, question]);
+    const protectedBy = (path: string): string =>
+      `Apply ${path} to your folder? It is protected: an editor runs it.`;
+    assert.deepEqual(waits, [
+      ["apply/1/approval", "Apply 1 change to your folder?"],
+      ["apply/1/protected/1", protectedBy(".vscode/tasks.json")],
+      ["apply/1/protected/2", protectedBy(".envrc")],
+    ]);
+    const written: (readonly string[])[] = [];
+    machine.trees.apply = async (_base, _tree, changes = []) => {
+      written.push(changes.map(({ path }) => path));
+    };
+    await session.answer({ wait: "apply/1/protected/2", ...yes }, never);
+    await session.answer({ wait: "apply/1/approval", ...yes }, never);
+    assert.deepEqual(written, [], "one card is open still");
+    const no = { digest: null, value: { approved: false, note: "" }, by };
+    await session.answer({ wait: "apply/1/protected/1", ...no }, never);
+    assert.deepEqual(written, [["fine.txt", ".envrc"]]);
+    assert.match(session.view.ended?.output ?? "", /^Applied 2 files .* 1 file left as it was\.$/);
+  });
+
+  test("unattended, a file that something runs without asking is refused", async () => {
+    const [machine, session] = await guarded({ apply: "onRequest", unattended: true });
+    const written: (readonly string[])[] = [];
+    machine.trees.apply = async (_base, _tree, changes = []) => {
+      written.push(changes.map(({ path }) => path));
+    };
+    await session.apply(never);
+    assert.deepEqual(
+      session.view.openWaits.map(({ wait }) => wait),
+      ["apply/1/approval"],
+    );
+    await session.answer({ wait: "apply/1/approval", ...yes }, never);
+    assert.deepEqual(written, [["fine.txt"]]);
+    const write = session.records.findLast((record) => record.kind === "step.completed");
+    assert.match(JSON.stringify(write), /Protected, for an editor runs it; nobody is there/);
   });
 
   test("an apply that was cut off by a crash is asked about before it is finished", async () => {

@@ -39,7 +39,7 @@ export class FakeTrees implements WorkspaceTrees {
     return this.user === this.#read(tree) ? [] : this.diff(base, tree);
   }
 
-  async apply(_base: string, tree: string): Promise<void> {
+  async apply(_base: string, tree: string, _changes?: readonly FileChange[]): Promise<void> {
     this.user = this.#read(tree);
   }
 
