@@ -11,12 +11,20 @@ import type {
   SandboxHost,
   SessionSummary,
   StoreProblem,
+  Survey,
   World,
 } from "./core/ports.ts";
-import type { Identity, SessionRecord, SessionSpec, SessionStatus } from "./core/records.ts";
+import type {
+  FileChange,
+  Identity,
+  SessionRecord,
+  SessionSpec,
+  SessionStatus,
+} from "./core/records.ts";
 import { statusOf, viewOf, type OpenWait } from "./core/replay.ts";
 import { chooseExpired, type RetentionPolicy } from "./core/retention.ts";
 import { Session } from "./core/session.ts";
+import { treeAt } from "./core/treeAt.ts";
 import type {
   Pruned,
   Run,
@@ -136,6 +144,19 @@ export class Engine implements Sessions {
 
   get trees(): TreeViewer {
     return this.#maker.trees(null);
+  }
+
+  async survey(exclude: readonly string[]): Promise<Survey> {
+    return this.#maker.trees(null, this.#options.workspace, exclude).survey();
+  }
+
+  async diff(session: string, from: string, to: string): Promise<readonly FileChange[]> {
+    const view = viewOf(await this.#driver.read(session));
+    return this.trees.diff(treeAt(view, from), treeAt(view, to));
+  }
+
+  async sizes(): Promise<ReadonlyMap<string, number>> {
+    return this.#driver.sizes();
   }
 
   async start(request: StartRequest): Promise<Run> {
@@ -313,7 +334,7 @@ export class Engine implements Sessions {
 
   async #spec(id: string, request: StartRequest): Promise<SessionSpec> {
     const { workspace, version, flows = [] } = this.#options;
-    const { prompts } = request;
+    const { prompts, exclude = [] } = request;
     const asked = request.flow ?? { name: agentFlow.name, input: { prompts: [...prompts] } };
     const flow = findFlow([agentFlow, ...flows], asked.name);
     flow.check?.(asked.input);
@@ -330,6 +351,7 @@ export class Engine implements Sessions {
       sandbox,
       skills: skills.info,
       workspace,
+      ...(exclude.length === 0 ? {} : { exclude: [...exclude] }),
       replayOf: null,
       flow: { name: flow.name, version: flow.version, input: asked.input },
       version,

@@ -93,7 +93,7 @@ export class PartsMaker {
         skillTool(skills),
         askQuestionTool(),
       ],
-      trees: this.trees(id, spec.workspace),
+      trees: this.trees(id, spec.workspace, spec.exclude),
       sandbox,
       flows,
       onRecord,
@@ -145,7 +145,11 @@ export class PartsMaker {
   }
 
   /** The trees of a session; of no session, to look at stored ones. */
-  trees(id: string | null, workspace = this.#options.workspace): SnapshotTrees {
+  trees(
+    id: string | null,
+    workspace = this.#options.workspace,
+    exclude: readonly string[] = [],
+  ): SnapshotTrees {
     const { driver, root } = this.#options;
     const asRoot = process.getuid?.() === 0;
     return new SnapshotTrees({
@@ -156,6 +160,7 @@ export class PartsMaker {
         getBlob: async (digest) => driver.getBlob(digest),
       },
       owner: asRoot ? { uid: 1000, gid: 1000 } : null,
+      exclude,
     });
   }
 

@@ -40,6 +40,8 @@ const values = z.object({
     })
     .optional(),
   skills: z.string().optional(),
+  exclude: many,
+  sizes: z.boolean().default(false),
   strategy: oneOf("calls", "turn").optional(),
   "granular-checkpoints": z.boolean().default(false),
   "no-granular-checkpoints": z.boolean().default(false),

@@ -7,6 +7,7 @@ import type { Command } from "./command.ts";
 import { derivationRequest } from "./derivationRequest.ts";
 import { follow } from "./follow.ts";
 import { startRequest } from "./startRequest.ts";
+import { surveyText } from "./surveyText.ts";
 import type { VerbOf } from "./verbs.ts";
 
 interface Driving extends Arguments {
@@ -30,7 +31,10 @@ function beginning(
   switch (verb) {
     case "run": {
       const request = startRequest(values);
-      return async (sessions) => sessions.start(request);
+      return async (sessions) => {
+        if (!values.json) process.stderr.write(surveyText(await sessions.survey(values.exclude)));
+        return sessions.start(request);
+      };
     }
     case "answer":
       return async (sessions) => answer(sessions, { session, wait, value, by });

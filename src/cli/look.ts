@@ -2,12 +2,13 @@ import { readFile } from "node:fs/promises";
 import { suggestedAnswer } from "../core/answerText.ts";
 import { viewOf } from "../core/replay.ts";
 import type { Sessions } from "../core/sessions.ts";
-import type { Arguments } from "./arguments.ts";
+import type { Arguments, Values } from "./arguments.ts";
 import { exitCodes } from "./exitCodes.ts";
 import { plain } from "./plain.ts";
 import { printEntry } from "./printEntry.ts";
 import { printExplanation } from "./printExplanation.ts";
 import { printRecord } from "./printRecord.ts";
+import { changeLines } from "./subjectLines.ts";
 import { totals } from "./totals.ts";
 import type { VerbOf } from "./verbs.ts";
 
@@ -16,16 +17,22 @@ export async function look(
   sessions: Sessions,
   { verb, rest, values }: Arguments & { readonly verb: VerbOf<"look"> },
 ): Promise<number> {
-  const [session = "", step = ""] = rest;
+  const [session = "", step = "", to = ""] = rest;
   switch (verb) {
     case "sessions":
-      await listSessions(sessions, values.json);
+      await listSessions(sessions, values);
       break;
     case "show":
       await show(sessions, session, values.json);
       break;
     case "log":
       await printLog(await sessions.runtimeLog(session));
+      break;
+    case "diff":
+      for (const change of await sessions.diff(session, step, to)) {
+        const text = changeLines(change).join("\n");
+        process.stdout.write(values.json ? `${JSON.stringify(change)}\n` : plain(`${text}\n`));
+      }
       break;
     case "explain": {
       const explanation = await sessions.explain(session, step);
@@ -38,10 +45,12 @@ export async function look(
   return exitCodes.done;
 }
 
-async function listSessions(sessions: Sessions, json: boolean): Promise<void> {
+async function listSessions(sessions: Sessions, { json, sizes }: Values): Promise<void> {
+  const bytes = sizes ? await sessions.sizes() : null;
   for (const entry of await sessions.list()) {
+    const size = bytes === null ? null : (bytes.get(entry.session) ?? 0);
     if (!json) {
-      process.stdout.write(printEntry(entry));
+      process.stdout.write(printEntry(entry, size));
       continue;
     }
     const waits =
@@ -52,7 +61,8 @@ async function listSessions(sessions: Sessions, json: boolean): Promise<void> {
             suggested: suggestedAnswer(open),
           }))
         : [];
-    process.stdout.write(`${JSON.stringify({ ...entry, waits })}\n`);
+    const sized = size === null ? {} : { bytes: size };
+    process.stdout.write(`${JSON.stringify({ ...entry, waits, ...sized })}\n`);
   }
   for (const { session, reason } of await sessions.problems()) {
     process.stderr.write(plain(`${session}  unreadable: ${reason}\n`));

@@ -30,6 +30,13 @@ export const options = {
   runtime: { type: "string", value: "NAME", help: "container runtime, of those the engine lists" },
   gpus: { type: "string", value: "N", help: "GPUs of the container: a number or all" },
   skills: { type: "string", value: "SOURCE", help: "a folder, or git+URL#REF" },
+  exclude: {
+    type: "string",
+    multiple: true,
+    value: "PATTERN",
+    help: "leave out of the copy of the folder, as a line of a .gitignore (as .cairnignore does)",
+  },
+  sizes: { type: "boolean", help: "with the bytes that deleting each would give back" },
   strategy: { type: "string", value: "S", help: "checkpoints: calls or turn (default: calls)" },
   "granular-checkpoints": { type: "boolean", help: "the older name of --strategy calls" },
   "no-granular-checkpoints": { type: "boolean", help: "the older name of --strategy turn" },

@@ -1,13 +1,17 @@
 import type { SessionEntry } from "../core/sessions.ts";
+import { bytesInWords } from "../core/bytesInWords.ts";
 import { firstLine } from "./firstLine.ts";
 import { plain } from "./plain.ts";
 
 /** One line of `cairn sessions`. */
-export function printEntry(entry: SessionEntry): string {
+export function printEntry(entry: SessionEntry, bytes: number | null = null): string {
   const { session, goal, startedAt, readOnly } = entry;
   const when = new Date(startedAt).toISOString().slice(0, 16).replace("T", " ");
   const mark = readOnly ? "  read-only" : "";
-  return plain(`${session}  ${state(entry).padEnd(12)} ${when}${mark}  ${firstLine(goal)}\n`);
+  const size = bytes === null ? "" : bytesInWords(bytes).padStart(10);
+  return plain(
+    `${session}  ${state(entry).padEnd(12)} ${when}${size}${mark}  ${firstLine(goal)}\n`,
+  );
 }
 
 /** Nobody can go on with a session that is to be read, so nothing of it was interrupted. */

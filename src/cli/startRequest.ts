@@ -33,6 +33,7 @@ export function startRequest(values: Values): StartRequest {
     model: demo ? { demo } : { demo, ...model },
     sandbox,
     skills,
+    exclude: values.exclude,
   };
 }
 

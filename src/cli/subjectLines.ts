@@ -43,7 +43,8 @@ function about(subject: WaitSubject): readonly string[] {
   }
 }
 
-function changeLines(given: FileChange): readonly string[] {
+/** One changed file, with its diff. */
+export function changeLines(given: FileChange): readonly string[] {
   const { path, change, diff, conflict, binary, guard } = given;
   if (conflict !== null) return [`left alone: ${path} (${conflict})`];
   return [

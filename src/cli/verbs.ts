@@ -34,6 +34,7 @@ export const verbs = {
       "runtime",
       "gpus",
       "skills",
+      "exclude",
       "strategy",
       "granular-checkpoints",
       "no-granular-checkpoints",
@@ -46,7 +47,7 @@ export const verbs = {
     ],
     help: "start a session and drive it until it ends or waits",
   },
-  sessions: { does: "look", args: [], options: [], help: "list the workspace's sessions" },
+  sessions: { does: "look", args: [], options: ["sizes"], help: "list the workspace's sessions" },
   show: { does: "look", args: ["ID"], options: [], help: "print a session's records" },
   answer: {
     does: "drive",
@@ -119,6 +120,12 @@ export const verbs = {
     args: ["ID"],
     options: [],
     help: "what a session's sandbox was told and did",
+  },
+  diff: {
+    does: "look",
+    args: ["ID", "FROM", "TO"],
+    options: [],
+    help: "what changed between two steps; start and now are steps too",
   },
   explain: {
     does: "look",

@@ -1,8 +1,9 @@
 import type { DerivationRequest } from "./derivation.ts";
 import type { Explanation } from "./explain.ts";
-import type { Finding, StoreProblem, WorkspaceTrees } from "./ports.ts";
+import type { Finding, StoreProblem, Survey, WorkspaceTrees } from "./ports.ts";
 import type {
   Derivation,
+  FileChange,
   Identity,
   JsonValue,
   Profile,
@@ -37,6 +38,8 @@ export interface StartRequest {
   readonly sandbox: SandboxChoice;
   /** A folder, or a git source with a ref; null for the skills that ship with Cairn. */
   readonly skills: string | null;
+  /** What the copy of the folder leaves out, as lines of a `.gitignore`. */
+  readonly exclude?: readonly string[];
 }
 
 export interface SessionEntry {
@@ -83,6 +86,12 @@ export interface Sessions {
   /** One sentence when the store is not in the workspace folder, else null. */
   readonly notice: string | null;
   readonly trees: TreeViewer;
+  /** What a session that starts now would copy of the folder, and leave out. Throws `usage.invalid`. */
+  survey(exclude: readonly string[]): Promise<Survey>;
+  /** What changed from one step of a session to another; `treeAt` says how steps are named. */
+  diff(session: string, from: string, to: string): Promise<readonly FileChange[]>;
+  /** Bytes that deleting a session would give back, by session. */
+  sizes(): Promise<ReadonlyMap<string, number>>;
   /** Throws before any model call when the sandbox, the skills or the model cannot be had. */
   start(request: StartRequest): Promise<Run>;
   /** Makes a session with its copy of the folder, for another process to run; resolves with its id. */

@@ -11,8 +11,9 @@ import { askApiKey } from "./secrets.ts";
 import { cancelSession, deleteSession, retrySession } from "./sessionCommands.ts";
 import { profileOf, readSettings } from "./settings.ts";
 import { showError } from "./showError.ts";
+import { showLeftOut } from "./showLeftOut.ts";
 import { showReplay } from "./showReplay.ts";
-import { diffToNow, openOutput, showFilesAtStep } from "./stepCommands.ts";
+import { diffToNow, diffToStep, openOutput, showFilesAtStep } from "./stepCommands.ts";
 import { deleteOldSessions, verifyStore } from "./storeCommands.ts";
 
 /** Every command of the extension. A failure is one sentence, shown and logged. */
@@ -29,6 +30,7 @@ export function registerCommands(parts: CommandParts): vscode.Disposable {
     replayFromStep: async (argument) => replayFromStep(parts, argument),
     forkSession: async (argument) => forkSession(parts, argument),
     explainStep: async (argument) => explainStep(parts, argument),
+    undoApply: async (argument) => undoApply(parts, argument),
     applyChanges: async (argument) => applyChanges(parts, argument),
     deleteSession: async (argument) => deleteSession(parts, argument),
     exportSession: async (argument) => exportSession(parts, argument),
@@ -41,6 +43,7 @@ export function registerCommands(parts: CommandParts): vscode.Disposable {
     openOutput: async (argument) => openOutput(parts, argument),
     showFilesAtStep: async (argument) => showFilesAtStep(parts, argument),
     diffToNow: async (argument) => diffToNow(parts, argument),
+    diffToStep: async (argument) => diffToStep(parts, argument),
   };
   const registered = Object.entries(table).map(([name, run]) =>
     vscode.commands.registerCommand(`cairn.${name}`, async (argument: unknown) => {
@@ -91,6 +94,8 @@ async function start(
   const settings = readSettings(folder.uri);
   const source = settings["skills.source"];
   const sessions = await folders.sessions(folder);
+  const exclude = settings["workspace.exclude"];
+  showLeftOut(await sessions.survey(exclude));
   const run = await vscode.window.withProgress(
     { location: { viewId: "cairn.sessions" } },
     async () =>
@@ -100,6 +105,7 @@ async function start(
         profile: profileOf(settings),
         sandbox: settings["sandbox.backend"],
         skills: source === "" ? null : source,
+        exclude,
       }),
   );
   return runs.start(run);
@@ -157,6 +163,19 @@ async function applyChanges(
   if (chosen === undefined) return;
   const sessions = await known.sessionsOf(chosen.session);
   return runs.start(await sessions.apply(chosen.session));
+}
+
+/** Proposes to take the newest apply of a session back; files that changed since stay as they are. */
+async function undoApply(
+  { known, runs }: CommandParts,
+  argument: unknown,
+): Promise<string | undefined> {
+  const states = ["completed", "failed", "cancelled"] as const;
+  const verb = "take the last apply back of";
+  const chosen = await chooseSession(known, argument, { states, verb });
+  if (chosen === undefined) return;
+  const sessions = await known.sessionsOf(chosen.session);
+  return runs.start(await sessions.undo(chosen.session));
 }
 
 const atStep = z.object({ step: z.string() });

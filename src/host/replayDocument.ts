@@ -127,6 +127,7 @@ function lensesOf(
   const files = [
     lens("Files at this step", "cairn.showFilesAtStep"),
     lens("Diff to now", "cairn.diffToNow"),
+    lens("Diff to another step…", "cairn.diffToStep"),
   ];
   const reasons = lens("Explain", "cairn.explainStep", at ?? step);
   const derived =

@@ -1,4 +1,5 @@
 import * as vscode from "vscode";
+import { bytesInWords } from "../core/bytesInWords.ts";
 import type { CallView, TurnView } from "../core/replay.ts";
 import { stateInWords } from "./chooseSession.ts";
 import type { KnownSession, KnownSessions, Problem } from "./knownSessions.ts";
@@ -75,6 +76,21 @@ export class SessionsTree implements vscode.TreeDataProvider<Node> {
     return turns.map((turn) => ({ kind: "turn", session, turn, known }));
   }
 
+  /** The tooltip is made when it is asked for: the size is looked up in the store. */
+  async resolveTreeItem(item: vscode.TreeItem, node: Node): Promise<vscode.TreeItem> {
+    if (node.kind !== "session") return item;
+    const { session, goal, startedAt, records } = node.known;
+    const sizes = await (await this.#known.sessionsOf(session)).sizes();
+    const size = bytesInWords(sizes.get(session) ?? 0);
+    item.tooltip = [
+      `${goal}\n`,
+      `${stateInWords(node.known)}, ${records} records, ${size} of its own`,
+      `Started ${new Date(startedAt).toLocaleString()}`,
+      session,
+    ].join("\n");
+    return item;
+  }
+
   getTreeItem(node: Node): vscode.TreeItem {
     switch (node.kind) {
       case "session":
@@ -90,13 +106,11 @@ export class SessionsTree implements vscode.TreeDataProvider<Node> {
 }
 
 function sessionItem(known: KnownSession): vscode.TreeItem {
-  const { session, goal, state, startedAt, records } = known;
-  const words = stateInWords(known);
+  const { session, goal, state } = known;
   const item = new vscode.TreeItem(shortened(goal, 24), vscode.TreeItemCollapsibleState.Collapsed);
   const [icon, color] = stateIcons[state];
   item.id = session;
-  item.description = words;
-  item.tooltip = `${goal}\n\n${words}, ${records} records\nStarted ${new Date(startedAt).toLocaleString()}\n${session}`;
+  item.description = stateInWords(known);
   item.iconPath = themeIcon(icon, color);
   item.contextValue = `session.${state}`;
   return item;

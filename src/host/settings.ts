@@ -14,6 +14,7 @@ const settings = z.object({
   "sandbox.dockerSocket": z.string().trim(),
   profile: z.string(),
   "skills.source": z.string().trim(),
+  "workspace.exclude": z.array(z.string().trim().min(1)),
   checkpointStrategy: strategy,
   granularCheckpoints: z.boolean(),
   cache: cacheMode,

@@ -1,7 +1,8 @@
 import * as vscode from "vscode";
 import * as z from "zod";
-import { CairnError } from "../core/errors.ts";
+import { treeAt as treeAtStep } from "../core/treeAt.ts";
 import type { TreeViewer } from "../core/sessions.ts";
+import { chooseStep } from "./chooseStep.ts";
 import type { Folder, Folders } from "./folders.ts";
 import type { KnownSessions } from "./knownSessions.ts";
 import { outputUri } from "./replayDocument.ts";
@@ -74,17 +75,38 @@ export async function diffToNow(parts: StepParts, argument: unknown): Promise<vo
   );
 }
 
+/** Compares a file as the step left it with the same file after another step. */
+export async function diffToStep(parts: StepParts, argument: unknown): Promise<void> {
+  const { session, step } = target.parse(argument);
+  const { folder, trees, tree } = await treeAt(parts, argument);
+  const view = await parts.known.view(session);
+  const other = await chooseStep(view, null, "Step to compare with");
+  if (other === undefined) return;
+  const then = await treeAt(parts, { session, step: other });
+  const changes = await trees.diff(tree, then.tree);
+  if (changes.length === 0) {
+    void vscode.window.showInformationMessage("Both steps left the same files.");
+    return;
+  }
+  const items = changes.map(({ path, change }) => ({ label: path, description: change, change }));
+  const picked = await vscode.window.showQuickPick(items, {
+    placeHolder: "File to compare between the two steps",
+  });
+  if (picked === undefined) return;
+  const { label, change } = picked;
+  await vscode.commands.executeCommand(
+    "vscode.diff",
+    treeUri(folder, change === "added" ? emptyTree : tree, label),
+    treeUri(folder, change === "deleted" ? emptyTree : then.tree, label),
+    `${label} (${step} ↔ ${other})`,
+  );
+}
+
 async function treeAt({ folders, known }: StepParts, argument: unknown): Promise<StepTree> {
   const { session, step } = target.parse(argument);
   const { folder } = await known.get(session);
   const { trees } = await folders.sessions(folder);
-  const { turns } = await known.view(session);
-  const call = turns.flatMap(({ calls }) => calls).find((one) => one.step === step);
-  if (call !== undefined && call.treeAfter !== "") return { folder, trees, tree: call.treeAfter };
-  throw new CairnError(
-    "snapshot.missing",
-    "No files are recorded for this step: the copy of the folder was made later. Choose a later step.",
-  );
+  return { folder, trees, tree: treeAtStep(await known.view(session), step) };
 }
 
 /** Files of the tree that the folder has otherwise or not at all; null when cancelled. */

@@ -1,4 +1,5 @@
 import { CairnError } from "../core/errors.ts";
+import type { HeldDirectory } from "./heldDirectory.ts";
 
 /** Never part of a session's copy when it starts, each with the reason. */
 const always = new Map([
@@ -31,6 +32,16 @@ export function excludes(
     );
     return rule === undefined || rule.keeps ? null : `excluded by ${rule.line}`;
   };
+}
+
+const ignoreFile = ".cairnignore";
+const maxIgnoreBytes = 64 * 1024;
+
+/** The lines of the folder's `.cairnignore`; none where it has none, or one that is no plain file. */
+export function ignoreLines(folder: HeldDirectory): readonly string[] {
+  const stat = folder.stat(ignoreFile);
+  if (stat?.isFile() !== true || stat.size > maxIgnoreBytes) return [];
+  return new TextDecoder().decode(folder.read(ignoreFile, stat)).split(/\r?\n/);
 }
 
 function ruleOf(line: string): readonly Rule[] {

@@ -2,7 +2,7 @@ import { mkdirSync, realpathSync } from "node:fs";
 import type { Captured, Survey, WorkspaceTrees } from "../core/ports.ts";
 import type { FileChange, TreeInfo } from "../core/records.ts";
 import type { Blobs } from "./blobs.ts";
-import { excludes } from "./excludes.ts";
+import { excludes, ignoreLines } from "./excludes.ts";
 import { HeldDirectory, type Owner } from "./heldDirectory.ts";
 import { keepAll, TreeReader, type ReadRules } from "./readTree.ts";
 import { restoreTree } from "./restoreTree.ts";
@@ -48,7 +48,7 @@ export class SnapshotTrees implements WorkspaceTrees {
 
   async survey(): Promise<Survey> {
     return within(realpathSync(this.#options.workspace), async (folder) =>
-      surveyFolder(folder, this.#seedRules()),
+      surveyFolder(folder, this.#seedRules(folder)),
     );
   }
 
@@ -57,22 +57,22 @@ export class SnapshotTrees implements WorkspaceTrees {
     const { workspace, tree, blobs, owner } = this.#options;
     const queue = new StoreQueue(blobs);
     const reading: Reading = { readAtMs: 0 };
-    const reader = new TreeReader(queue, this.#seedRules(), reading);
     this.#seen = null;
     this.#make();
-    const seen = await within(tree, async (root) => {
+    return within(tree, async (root) => {
       const { names, broken } = root.names();
       for (const name of [...names, ...broken]) await removeEntry(root, root, name);
-      return within(realpathSync(workspace), async (folder) =>
-        reader.tree(folder, null, new TreeCopy(root, owner)),
-      );
+      return within(realpathSync(workspace), async (folder) => {
+        const reader = new TreeReader(queue, this.#seedRules(folder), reading);
+        const seen = await reader.tree(folder, null, new TreeCopy(root, owner));
+        await queue.done();
+        // Nothing runs in the tree yet: what was made stays as it is at least until now.
+        reading.readAtMs = Date.now();
+        this.#seen = seen;
+        const { files, bytes, leftOut } = reader;
+        return { tree: seen.digest, files, bytes, leftOut };
+      });
     });
-    await queue.done();
-    // Nothing runs in the tree yet: what was made stays as it is at least until now.
-    reading.readAtMs = Date.now();
-    this.#seen = seen;
-    const { files, bytes, leftOut } = reader;
-    return { tree: seen.digest, files, bytes, leftOut };
   }
 
   async capture(): Promise<Captured> {
@@ -126,8 +126,8 @@ export class SnapshotTrees implements WorkspaceTrees {
     return entry === null ? null : this.#stored.bytes(entry);
   }
 
-  #seedRules(): ReadRules {
-    const skip = excludes(this.#options.exclude ?? []);
+  #seedRules(folder: HeldDirectory): ReadRules {
+    const skip = excludes([...ignoreLines(folder), ...(this.#options.exclude ?? [])]);
     return { ...this.#limits, skip, outwardLinks: false };
   }
 

@@ -25,6 +25,8 @@ export interface Finished {
 export interface RunOptions {
   /** SIGKILL as soon as this many lines were printed. */
   readonly killAfterLines?: number;
+  /** How long after that, in ms. */
+  readonly killLateByMs?: number;
   /** SIGKILL as soon as what was printed matches. */
   readonly killWhen?: RegExp;
   readonly environment?: Readonly<Record<string, string>>;
@@ -71,7 +73,8 @@ export class Cairn {
       stdout += chunk.toString();
       const lines = stdout.split("\n").length - 1;
       const enough = options.killAfterLines !== undefined && lines >= options.killAfterLines;
-      if (enough || options.killWhen?.test(stdout) === true) child.kill("SIGKILL");
+      if (!enough && options.killWhen?.test(stdout) !== true) return;
+      setTimeout(() => child.kill("SIGKILL"), options.killLateByMs ?? 0);
     });
     return new Promise((resolve, reject) => {
       child.once("error", reject);

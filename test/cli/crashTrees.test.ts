@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import type { SessionRecord } from "../../src/core/records.ts";
+import { Cairn, type RunOptions } from "./cairn.ts";
+import { scriptedServer, type Reply } from "./scriptedServer.ts";
+
+const kills = 50;
+const seed = 20_261_121;
+const cairn = new Cairn();
+after(() => cairn.remove());
+
+/** Commands that show when they ran on other files than the ones before them left, or ran twice. */
+const commands = Array.from(
+  { length: 60 },
+  (_, n) => `for i in 1 2 3; do
+  echo "${n} $i" >> log.txt
+  mkdir -p "d${n % 7}/e"; cat log.txt > "d${n % 7}/e/copy"
+  ${n % 5 === 0 ? `rm -rf "d${(n + 3) % 7}"; mkdir "empty${n}"` : `chmod ${n % 2 ? 755 : 644} log.txt`}
+  ${n % 4 === 0 ? `ln -s log.txt "link${n}-$i"` : "true"}
+  sleep 0.02
+done`,
+);
+const replies: Reply[] = commands.map((command, n) => ({
+  text: "",
+  calls: [{ id: `call_${n}`, tool: "exec", args: { command } }],
+}));
+const server = await scriptedServer([...replies, { text: "done" }]);
+after(async () => server.close());
+
+interface Place {
+  readonly workspace: string;
+  readonly start: readonly string[];
+}
+
+function place(): Place {
+  const workspace = cairn.folder({ "log.txt": "start\n", "kept.txt": "kept\n" });
+  const model = ["--model-url", server.url, "--model", "m", "--sandbox", "embedded"];
+  const start = ["run", "--goal", "Go.", ...model, "--budget", "none", "--json"];
+  return { workspace, start: [...start, "--workspace", workspace] };
+}
+
+async function run(args: readonly string[], options: RunOptions = {}) {
+  return cairn.run(args, { ...options, environment: { OPENAI_API_KEY: "k" } });
+}
+
+async function recorded(workspace: string): Promise<readonly SessionRecord[]> {
+  const [session] = await cairn.sessions(workspace);
+  return session === undefined ? [] : cairn.records(workspace, session.session);
+}
+
+/** The tree that each call left, in order. */
+function trees(records: readonly SessionRecord[]): readonly string[] {
+  return records.flatMap((record) => {
+    const left = record.kind === "step.completed" && record.stepKind === "tool";
+    const output = left ? record.output : null;
+    return typeof output === "object" && output !== null && "tree" in output
+      ? [String(output["tree"])]
+      : [];
+  });
+}
+
+/** Numbers below 1, the same in every run of the test. */
+function random(from: number): () => number {
+  let state = from;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+test(`killed at ${kills} random moments, a session goes on each time from exactly the files of its checkpoint`, async () => {
+  const reference = place();
+  const whole = await run(reference.start);
+  assert.equal(whole.code, 3, whole.stderr);
+  const wanted = trees(await recorded(reference.workspace));
+  assert.equal(wanted.length, commands.length);
+  assert.equal(new Set(wanted).size, commands.length, "every call left another tree");
+
+  const next = random(seed);
+  const here = place();
+  let args: readonly string[] = here.start;
+  let before = 0;
+  let killed = 0;
+  while (killed < kills) {
+    const killAfterLines = 1 + Math.floor(next() * 4);
+    const { signal } = await run(args, { killAfterLines, killLateByMs: next() * 150 });
+    assert.equal(signal, "SIGKILL", "the session has more to do than kills are left");
+    killed += 1;
+    const records = await recorded(here.workspace);
+    const left = trees(records);
+    assert.deepEqual(left, wanted.slice(0, left.length), `kill ${killed}`);
+    assert.ok(left.length >= before, "what is recorded stays");
+    before = left.length;
+    const session = records[0]?.session ?? "";
+    args = ["resume", session, "--json", "--workspace", here.workspace];
+  }
+  assert.ok(before > 5 && before < commands.length, `${before} calls when the last kill came`);
+  const last = await run(args);
+  assert.equal(last.code, 3, last.stderr);
+  const records = await recorded(here.workspace);
+  assert.deepEqual(
+    trees(records),
+    wanted,
+    "every tree is the one of a session that was not killed",
+  );
+  const session = records[0]?.session ?? "";
+  const where = ["--workspace", here.workspace];
+  await run(["answer", session, "apply/proposed/approval", "approve", ...where]);
+  const log = readFileSync(join(here.workspace, "log.txt"), "utf8");
+  assert.equal(log.split("\n").length, 1 + commands.length * 3 + 1, "every line once");
+});
