@@ -40,6 +40,8 @@ const node = {
     "@opentelemetry/*",
   ],
   loader: { ".node": "empty" },
+  // Its usual entry asks for its parts in a way that no bundler follows.
+  alias: { "jsonc-parser": "jsonc-parser/lib/esm/main.js" },
 };
 
 /**

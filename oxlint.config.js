@@ -29,6 +29,7 @@ const rooms = {
   sandbox: [
     "../../docker/seccomp.json",
     "dockerode",
+    "jsonc-parser",
     "just-bash",
     // `bwrap` alone, with fixed arguments and no environment.
     "node:child_process",

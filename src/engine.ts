@@ -316,6 +316,10 @@ export class Engine implements Sessions {
     return this.#driver.read(session);
   }
 
+  async rebuildContainer(): Promise<readonly string[]> {
+    return this.#maker.folderContainer(this.#options.workspace, this.#options.log).rebuild();
+  }
+
   async runtimeLog(session: string): Promise<readonly string[]> {
     await this.#driver.read(session);
     return this.#maker.runtimeLog(session);
@@ -340,7 +344,7 @@ export class Engine implements Sessions {
     flow.check?.(asked.input);
     if (!request.model.demo) await this.#models.check(request.model.url);
     const [sandbox, skills] = await Promise.all([
-      this.#maker.chooseSandbox(id, request.sandbox),
+      this.#maker.chooseSandbox(id, request),
       this.#maker.skills(request.skills),
     ]);
     const demo = { name: "demo", url: "demo", demo: true };

@@ -6,14 +6,16 @@ import type { FlowDefinition } from "./core/flowDefinition.ts";
 import type { DurableDriver, Log, ResolvedSkills, SandboxHost, World } from "./core/ports.ts";
 import type { SandboxInfo, SessionRecord, SessionSpec } from "./core/records.ts";
 import type { SessionParts } from "./core/session.ts";
-import type { SandboxCheck, SandboxChoice } from "./core/sessions.ts";
+import type { SandboxCheck, StartRequest } from "./core/sessions.ts";
 import { isDead, isGone, thisBoot } from "./durable/owner.ts";
 import { storeKey } from "./durable/storePlace.ts";
 import type { ModelSource } from "./model/modelSource.ts";
 import { redactText } from "./bundle/redactText.ts";
 import { BubblewrapSandbox } from "./sandbox/bubblewrapSandbox.ts";
 import { DockerSandbox } from "./sandbox/dockerSandbox.ts";
+import type { DevPlace } from "./sandbox/dockerSandboxOptions.ts";
 import { EmbeddedSandbox } from "./sandbox/embeddedSandbox.ts";
+import { FolderContainer } from "./sandbox/folderContainer.ts";
 import { reap } from "./sandbox/reaper.ts";
 import { engineSocket } from "./sandbox/engineSocket.ts";
 import { KnownTools } from "./sandbox/knownTools.ts";
@@ -59,7 +61,11 @@ export interface PartsOptions {
 }
 
 /** What of a sandbox is chosen before it is found. */
-type WantedSandbox = Pick<SandboxInfo, "backend" | "image" | "runtime" | "gpus">;
+interface WantedSandbox extends Pick<SandboxInfo, "backend" | "image" | "runtime" | "gpus"> {
+  readonly dev?: DevPlace | null;
+}
+
+type ChooseRequest = Pick<StartRequest, "sandbox" | "devContainer">;
 
 /** Makes what one session runs with: sandbox, trees, tools, skills. A flow or a tool of one's own gets its line here. */
 export class PartsMaker {
@@ -74,11 +80,12 @@ export class PartsMaker {
     spec: SessionSpec,
   ): { readonly parts: SessionParts; readonly sandbox: SandboxHost } {
     const { driver, world, models, onRecord, flows } = this.#options;
-    const sandbox = this.#worker(id, spec.sandbox);
+    const sandbox = this.#worker(id, spec);
     const skills = new RecalledSkills({
       cache: this.#skillCache,
       digest: spec.skills?.digest ?? "",
     });
+    const { devContainer, image } = spec.sandbox;
     const parts: SessionParts = {
       driver,
       world,
@@ -96,6 +103,19 @@ export class PartsMaker {
       trees: this.trees(id, spec.workspace, spec.exclude),
       sandbox,
       flows,
+      ...(devContainer === undefined
+        ? {}
+        : {
+            devContainer: {
+              makeImage: async (signal) =>
+                this.folderContainer(spec.workspace, this.#logOf(id)).make(
+                  image ?? "",
+                  devContainer,
+                  signal,
+                ),
+              exec: execTool(sandbox),
+            },
+          }),
       onRecord,
     };
     return { parts, sandbox };
@@ -106,36 +126,65 @@ export class PartsMaker {
     return parseSkillSource(source ?? shippedSkills, { cache: this.#skillCache }).resolve();
   }
 
-  async chooseSandbox(id: string, choice: SandboxChoice): Promise<SandboxInfo> {
-    const { log } = this.#options;
+  async chooseSandbox(id: string, request: ChooseRequest): Promise<SandboxInfo> {
+    const { log, runtime, gpus } = this.#options;
+    const { sandbox: choice } = request;
     const probe = async (backend: SandboxInfo["backend"]): Promise<SandboxInfo> =>
       this.#sandbox(id, this.#wanted(backend), log).probe();
-    if (choice !== "auto") return probe(choice);
     // What only a container has was asked for: nothing else will do.
-    const { runtime, gpus } = this.#options;
-    if (runtime !== null || gpus !== null) return probe("docker");
-    for (const backend of ["docker", "bubblewrap"] as const) {
+    const needsContainer = runtime !== null || gpus !== null;
+    if (choice === "docker" || (choice === "auto" && needsContainer)) {
+      return this.#dockerInfo(id, request);
+    }
+    if (choice !== "auto") return probe(choice);
+    for (const devContainer of new Set([request.devContainer ?? "auto", "off"] as const)) {
       try {
-        return await probe(backend);
+        return await this.#dockerInfo(id, { devContainer });
       } catch (error) {
-        if (!CairnError.is(error)) throw error;
-        log(`${backend} is not used: ${error.message}`);
+        // A file that somebody wrote and that cannot be used is theirs to mend, not ours to pass over.
+        if (!CairnError.is(error) || error.code === "sandbox.devContainer") throw error;
+        const what = devContainer === "off" ? "docker" : "the folder's dev container";
+        log(`${what} is not used: ${error.message}`);
+        if (error.code === "sandbox.unavailable") break;
       }
+    }
+    try {
+      return await probe("bubblewrap");
+    } catch (error) {
+      if (!CairnError.is(error)) throw error;
+      log(`bubblewrap is not used: ${error.message}`);
     }
     return probe("embedded");
   }
 
   /** Starts a sandbox over nothing, as a new session would get it, and proves its policy. */
-  async checkSandbox(id: string, choice: SandboxChoice): Promise<SandboxCheck> {
+  async checkSandbox(id: string, choice: StartRequest["sandbox"]): Promise<SandboxCheck> {
     let place: SandboxHost | null = null;
     try {
-      const sandbox = await this.chooseSandbox(id, choice);
+      const sandbox = await this.chooseSandbox(id, { sandbox: choice, devContainer: "off" });
       place = this.#sandbox(id, sandbox, this.#options.log);
       return { sandbox, findings: await place.check() };
     } finally {
       await place?.stop();
       await this.removeHome(id);
     }
+  }
+
+  /** The dev container of the folder where it has one, else the usual image. */
+  async #dockerInfo(
+    id: string,
+    { devContainer = "auto" }: Pick<ChooseRequest, "devContainer">,
+  ): Promise<SandboxInfo> {
+    const { log, workspace } = this.#options;
+    const wanted = this.#wanted("docker");
+    const found =
+      devContainer === "off" ? null : await this.folderContainer(workspace, log).probe();
+    return found === null ? this.#sandbox(id, wanted, log).probe() : { ...wanted, ...found };
+  }
+
+  folderContainer(folder: string, log: Log): FolderContainer {
+    const { root, dockerSocket } = this.#options;
+    return new FolderContainer({ folder, root, socketPath: engineSocket(dockerSocket), log });
   }
 
   /** Removes what container engines still have of processes that are gone. Never throws. */
@@ -189,18 +238,24 @@ export class PartsMaker {
   }
 
   /** The sandbox of a session with its life around it, and the log of both. */
-  #worker(id: string, info: SandboxInfo): Worker {
-    const { root, workers, log } = this.#options;
-    const kept = new RuntimeLog(this.#home(id), (line) => redactText(line, []).text);
+  #worker(id: string, { sandbox: info, workspace }: SessionSpec): Worker {
+    const { root, workers } = this.#options;
+    const { devContainer } = info;
+    const dev: DevPlace | null =
+      devContainer === undefined
+        ? null
+        : {
+            env: devContainer.env,
+            directory: devContainer.directory,
+            image: async () =>
+              this.folderContainer(workspace, this.#logOf(id)).approvedImage(devContainer),
+          };
     return new Worker({
       session: id,
       info,
-      make: (write) => this.#sandbox(id, info, write),
-      log: (line) => {
-        log(line);
-        kept.write(line);
-      },
-      note: (line) => kept.write(line),
+      make: (write) => this.#sandbox(id, { ...info, dev }, write),
+      log: this.#logOf(id),
+      note: (line) => this.#kept(id).write(line),
       tools: new KnownTools(root),
       workers,
     });
@@ -218,7 +273,11 @@ export class PartsMaker {
     };
   }
 
-  #sandbox(id: string, { backend, image, runtime, gpus }: WantedSandbox, log: Log): SandboxHost {
+  #sandbox(
+    id: string,
+    { backend, image, runtime, gpus, dev = null }: WantedSandbox,
+    log: Log,
+  ): SandboxHost {
     const { dist, dockerSocket, image: usual, root, owner } = this.#options;
     const state = this.#home(id);
     const tree = this.#copy(id);
@@ -236,6 +295,7 @@ export class PartsMaker {
       gpus: gpus ?? null,
       socketPath: engineSocket(dockerSocket),
       keeper: { owner, boot: thisBoot(), key: storeKey(root) },
+      dev,
       marks: this.#marks,
       log,
     });
@@ -243,6 +303,19 @@ export class PartsMaker {
 
   get #marks(): string {
     return join(this.#options.root, "containers");
+  }
+
+  /** For people and for the session's own log. */
+  #logOf(id: string): Log {
+    const kept = this.#kept(id);
+    return (line) => {
+      this.#options.log(line);
+      kept.write(line);
+    };
+  }
+
+  #kept(id: string): RuntimeLog {
+    return new RuntimeLog(this.#home(id), (line) => redactText(line, []).text);
   }
 
   #home(id: string): string {

@@ -11,6 +11,7 @@ export function titleOf({ record }: PanelWait): string {
     case "tool":
     case "apply":
     case "form":
+    case "image":
       return question;
     case "question":
       return isModels(wait) ? "The model asks" : question;
@@ -41,6 +42,8 @@ export function facts(wait: PanelWait): readonly HTMLElement[] {
       return budgetFacts(wait, subject);
     case "form":
       return formFacts(subject);
+    case "image":
+      return imageFacts(subject);
   }
 }
 
@@ -109,6 +112,28 @@ function formFacts({ about, schema }: Subject<"form">): readonly HTMLElement[] {
   return [
     ...(about === null ? [] : [text ?? code(json(about), "What it is about")]),
     ...(schema === null ? [] : [more("Schema of the answer", json(schema))]),
+  ];
+}
+
+/** What the folder asks for is shown whole: the image, what it is built from, what runs inside, what it does not get. */
+function imageFacts(subject: Subject<"image">): readonly HTMLElement[] {
+  const { image, identity, file, dockerfile, context, env, commands, refused } = subject;
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  const runs = commands.map(({ name, command }) => `# ${name}\n${command}`);
+  return [
+    list([
+      ["Image", image],
+      ["Identity", identity],
+      ["Asked for by", file],
+    ]),
+    ...(dockerfile === null ? [] : [code(dockerfile, "Dockerfile"), element("p", "note", context)]),
+    ...(runs.length === 0
+      ? []
+      : [element("h3", "label", "Runs inside"), code(runs.join("\n"), "Commands of the folder")]),
+    ...(variables.length === 0 ? [] : [more("Variables that it sets", variables.join("\n"))]),
+    ...(refused.length === 0
+      ? []
+      : [element("h3", "label", "Not given"), code(refused.join("\n"), "What it does not get")]),
   ];
 }
 

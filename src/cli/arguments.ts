@@ -39,6 +39,7 @@ const values = z.object({
       error: "is a whole number above 0, or all",
     })
     .optional(),
+  "dev-container": oneOf("auto", "off").default("auto"),
   skills: z.string().optional(),
   exclude: many,
   sizes: z.boolean().default(false),

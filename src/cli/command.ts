@@ -1,8 +1,8 @@
 import type { Identity } from "../core/records.ts";
 import type { Sessions } from "../core/sessions.ts";
 import type { Arguments } from "./arguments.ts";
-import { checkSandbox } from "./checkSandbox.ts";
 import { drive } from "./drive.ts";
+import { sandboxCommand } from "./sandboxCommand.ts";
 import { sandboxStatus } from "./sandboxStatus.ts";
 import { keep } from "./keep.ts";
 import { look } from "./look.ts";
@@ -19,7 +19,7 @@ export type Command = (open: () => Sessions, scaleOut: ScaleOut | null) => Promi
 export function commandOf(parsed: Arguments, by: Identity): Command {
   const { verb } = parsed;
   if (isOf(verb, "look")) return async (open) => look(open(), { ...parsed, verb });
-  if (isOf(verb, "prove")) return checkSandbox(parsed);
+  if (isOf(verb, "prove")) return sandboxCommand(parsed);
   if (isOf(verb, "keep")) return keep({ ...parsed, verb }, by);
   if (isOf(verb, "watch")) return async () => sandboxStatus(parsed.values);
   if (parsed.values.queue) return queue(parsed, by);

@@ -29,6 +29,11 @@ export const options = {
   },
   runtime: { type: "string", value: "NAME", help: "container runtime, of those the engine lists" },
   gpus: { type: "string", value: "N", help: "GPUs of the container: a number or all" },
+  "dev-container": {
+    type: "string",
+    value: "D",
+    help: "the folder's own dev container: auto or off (default: auto)",
+  },
   skills: { type: "string", value: "SOURCE", help: "a folder, or git+URL#REF" },
   exclude: {
     type: "string",

@@ -32,6 +32,7 @@ export function startRequest(values: Values): StartRequest {
     },
     model: demo ? { demo } : { demo, ...model },
     sandbox,
+    devContainer: values["dev-container"],
     skills,
     exclude: values.exclude,
   };

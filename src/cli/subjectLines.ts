@@ -2,6 +2,7 @@ import type { FileChange, JsonValue, WaitSubject } from "../core/records.ts";
 import type { OpenWait } from "../core/replay.ts";
 import { amount } from "../core/spending.ts";
 
+type Image = Extract<WaitSubject, { kind: "image" }>;
 type InDoubt = Extract<WaitSubject, { kind: "inDoubt" }>;
 
 /** What a wait is about: all that an answer would be bound to, and until when. */
@@ -33,6 +34,8 @@ function about(subject: WaitSubject): readonly string[] {
         `next: ${next}`,
       ];
     }
+    case "image":
+      return imageLines(subject);
     case "form":
       return [
         ...(subject.about === null ? [] : json(subject.about)),
@@ -41,6 +44,20 @@ function about(subject: WaitSubject): readonly string[] {
           : ["the answer fits this schema:", ...json(subject.schema)]),
       ];
   }
+}
+
+/** All that an approval lets run, and what it does not give. */
+function imageLines(subject: Image): readonly string[] {
+  const { image, identity, file, dockerfile, context, env, commands, refused } = subject;
+  return [
+    `image ${image}`,
+    `identity ${identity}`,
+    `asked for by ${file}`,
+    ...(dockerfile === null ? [] : [context, "built from:", ...dockerfile.split("\n")]),
+    ...Object.entries(env).map(([name, value]) => `sets ${name}=${value}`),
+    ...commands.map(({ name, command }) => `runs inside (${name}): ${command}`),
+    ...refused.map((sentence) => `not given: ${sentence}`),
+  ];
 }
 
 /** One changed file, with its diff. */

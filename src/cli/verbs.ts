@@ -33,6 +33,7 @@ export const verbs = {
       "sandbox",
       "runtime",
       "gpus",
+      "dev-container",
       "skills",
       "exclude",
       "strategy",
@@ -165,9 +166,9 @@ export const verbs = {
   },
   sandbox: {
     does: "prove",
-    args: ["check"],
+    args: ["check|rebuild"],
     options: ["sandbox", "image", "runtime", "gpus"],
-    help: "start a sandbox, try each wall of it and print what held",
+    help: "check: start a sandbox and try each wall of it; rebuild: make the dev container anew",
   },
 } as const satisfies Readonly<Record<string, VerbRules>>;
 

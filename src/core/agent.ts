@@ -21,7 +21,8 @@ export const agentFlow = defineFlow({
   run: async (context, { prompts }) => {
     const { flow, spec, world } = context;
     const conversation = new Conversation(world);
-    conversation.add({ role: "system", text: spec.profile.instructions });
+    const words = [spec.profile.instructions, context.remarks].filter(Boolean);
+    conversation.add({ role: "system", text: words.join("\n\n") });
     const spending = spendingOf(context);
     const schemas = schemasOf(context);
     const said: string[] = [];

@@ -52,6 +52,8 @@ export type CairnErrorCode =
   | "sandbox.imageMissing"
   | "sandbox.lost"
   | "sandbox.policy"
+  | "sandbox.devContainer"
+  | "sandbox.imageRefused"
   | "skills.unavailable"
   | "skills.unsafe"
   | "snapshot.unsafe"

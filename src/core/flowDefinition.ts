@@ -18,6 +18,8 @@ export interface FlowContext {
   readonly trees: WorkspaceTrees;
   /** Milliseconds that the session was driven so far, from its records. */
   readonly activeMs: () => number;
+  /** What the model has to know of the place it works in, empty when there is nothing. */
+  readonly remarks: string;
   readonly signal: AbortSignal;
 }
 

@@ -123,6 +123,19 @@ export const waitSubject = z.discriminatedUnion("kind", [
     next: z.string(),
   }),
   z.object({
+    kind: z.literal("image"),
+    image: z.string(),
+    identity: z.string(),
+    file: z.string(),
+    /** The Dockerfile as it will be built, null for an image that exists. */
+    dockerfile: z.nullable(z.string()),
+    /** What goes into the build beside it, in words; empty for an image that exists. */
+    context: z.string(),
+    env: z.record(z.string(), z.string()),
+    commands: z.array(z.object({ name: z.string(), command: z.string() })),
+    refused: z.array(z.string()),
+  }),
+  z.object({
     kind: z.literal("form"),
     /** What the flow shows beside its question; null when it shows nothing. */
     about: jsonValue,
@@ -228,6 +241,34 @@ export const profile = z.object({
 });
 export type Profile = z.infer<typeof profile>;
 
+/** A folder's dev container as it was understood when the session was made. */
+export const devContainer = z.object({
+  /** The file, from the root of the folder. */
+  file: z.string(),
+  /** What is approved: the digest of the image, or one over all that it is built from. */
+  identity: z.string(),
+  /** What the image is built from; null for one that exists. */
+  build: z.nullable(
+    z.object({
+      path: z.string(),
+      dockerfile: z.string(),
+      context: z.string(),
+      files: z.number(),
+      bytes: z.number(),
+      args: z.record(z.string(), z.string()),
+      target: z.nullable(z.string()),
+    }),
+  ),
+  env: z.record(z.string(), z.string()),
+  directory: z.string(),
+  commands: z.array(z.object({ name: z.string(), command: z.string() })),
+  /** What it asks for and does not get, a sentence each. */
+  refused: z.array(z.string()),
+  /** True when the same identity was approved for this folder before. */
+  approved: z.boolean(),
+});
+export type DevContainer = z.infer<typeof devContainer>;
+
 export const sandboxInfo = z.object({
   backend: z.enum(["docker", "bubblewrap", "embedded"]),
   /** Image reference for people, null where there is none. */
@@ -240,6 +281,7 @@ export const sandboxInfo = z.object({
   gpus: z.exactOptional(z.union([z.literal("all"), z.int().positive()])),
   /** One sentence on what this backend cannot do; empty when there is nothing to say. */
   limits: z.string(),
+  devContainer: z.exactOptional(devContainer),
 });
 export type SandboxInfo = z.infer<typeof sandboxInfo>;
 

@@ -1,6 +1,7 @@
 import { agentFlow } from "./agent.ts";
 import { describeApply, describeUndo, runApply, runUndo } from "./apply.ts";
 import { derive, plainReplay } from "./derivation.ts";
+import { useDevContainer, type DevContainerParts } from "./devContainer.ts";
 import { CairnError } from "./errors.ts";
 import { failureOf, leavesAsItIs } from "./failure.ts";
 import { Flow } from "./flow.ts";
@@ -49,6 +50,8 @@ export interface SessionParts {
   readonly sandbox: SandboxHost;
   /** Flows of one's own, beside the agent. */
   readonly flows: readonly FlowDefinition[];
+  /** For sessions that run in a dev container. */
+  readonly devContainer?: DevContainerParts;
   /** Called after each record is on disk. The only event in the system. */
   readonly onRecord: (record: SessionRecord) => void;
 }
@@ -263,7 +266,9 @@ export class Session {
     return this.#toItsEnd(signal, isOfFlow, async (flow) => {
       this.#workspace.begin(this.#fresh, hadShell(this.#records));
       this.#fresh = false;
-      const result = await definition.run(this.#context(flow, signal), spec.flow?.input ?? null);
+      const context = this.#context(flow, signal);
+      const remarks = await useDevContainer(context, this.#parts.devContainer ?? null);
+      const result = await definition.run({ ...context, remarks }, spec.flow?.input ?? null);
       const output = typeof result === "string" ? result : JSON.stringify(result, null, 2);
       return typeof result === "string" ? { output } : { output, result };
     });
@@ -306,6 +311,7 @@ export class Session {
       workspace: this.#workspace,
       trees,
       activeMs: () => activeMs(this.#records, world.now()),
+      remarks: "",
       signal,
     };
   }

@@ -36,6 +36,8 @@ export interface StartRequest {
     | { readonly demo: true }
     | { readonly demo: false; readonly url: string; readonly name: string };
   readonly sandbox: SandboxChoice;
+  /** `auto` (when left out): in the folder's dev container, where it has one and an engine answers. */
+  readonly devContainer?: "auto" | "off";
   /** A folder, or a git source with a ref; null for the skills that ship with Cairn. */
   readonly skills: string | null;
   /** What the copy of the folder leaves out, as lines of a `.gitignore`. */
@@ -130,6 +132,11 @@ export interface Sessions {
   /** Newest first. */
   list(): Promise<readonly SessionEntry[]>;
   problems(): Promise<readonly StoreProblem[]>;
+  /**
+   * Forgets what was approved of the folder's dev container and removes what was built of it: the
+   * next session asks, and builds again. Resolves with the images that it removed.
+   */
+  rebuildContainer(): Promise<readonly string[]>;
   records(session: string): Promise<readonly SessionRecord[]>;
   /** Files with what a session's sandbox did, oldest first; none when it never ran. Throws `session.unknown`. */
   runtimeLog(session: string): Promise<readonly string[]>;

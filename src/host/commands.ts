@@ -104,6 +104,7 @@ async function start(
         model,
         profile: profileOf(settings),
         sandbox: settings["sandbox.backend"],
+        devContainer: settings["sandbox.devContainer"],
         skills: source === "" ? null : source,
         exclude,
       }),

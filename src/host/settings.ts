@@ -10,6 +10,7 @@ const settings = z.object({
   "model.name": z.string().trim(),
   "model.contextTokens": z.nullable(z.int().positive()),
   "sandbox.backend": z.enum(["auto", "docker", "bubblewrap", "embedded"]),
+  "sandbox.devContainer": z.enum(["auto", "off"]),
   "sandbox.image": z.string().trim().min(1),
   "sandbox.dockerSocket": z.string().trim(),
   profile: z.string(),

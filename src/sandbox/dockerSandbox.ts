@@ -177,9 +177,10 @@ export class DockerSandbox implements SandboxHost {
 
   async #image(): Promise<Docker.ImageInspectInfo> {
     const docker = await this.#engine();
-    const { image, socketPath, runtime } = this.#options;
+    const { image, dev, socketPath, runtime } = this.#options;
     if (runtime !== null) await requireRuntime(docker, runtime);
-    return answerOf(docker.getImage(image).inspect(), (cause) =>
+    const name = dev === null ? image : await dev.image();
+    return answerOf(docker.getImage(name).inspect(), (cause) =>
       statusOf(cause) === 404
         ? new CairnError(
             "sandbox.imageMissing",

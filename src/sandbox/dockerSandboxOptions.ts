@@ -13,12 +13,23 @@ export interface DockerSandboxOptions {
   /** Name of a runtime that the engine lists; null for the engine's own choice. */
   readonly runtime: string | null;
   readonly gpus: Gpus | null;
+  /** What a dev container adds; null where there is none. */
+  readonly dev: DevPlace | null;
   /** Null for DOCKER_HOST or the default socket. */
   readonly socketPath: string | null;
   readonly keeper: Keeper;
   /** A directory of Cairn's own with a mark for every container that may exist. */
   readonly marks: string;
   readonly log: Log;
+}
+
+/** All that a dev container has a say in: what the container is held to is the same. */
+export interface DevPlace {
+  /** Digest of the image that was approved. Throws `sandbox.imageRefused` when none was. */
+  readonly image: () => Promise<string>;
+  readonly env: Readonly<Record<string, string>>;
+  /** Where commands start. */
+  readonly directory: string;
 }
 
 const sessionPattern = /^[a-z0-9][a-z0-9_.-]{0,62}$/;

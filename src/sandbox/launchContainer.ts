@@ -5,6 +5,7 @@ import type { Container, ContainerCreateOptions } from "dockerode";
 import { CairnError } from "../core/errors.ts";
 import type { Finding } from "../core/ports.ts";
 import { labelsFor } from "./containerLabels.ts";
+import { imageEnv } from "./devContainerVariables.ts";
 import { DockerContainer } from "./dockerContainer.ts";
 import {
   answerOf,
@@ -55,7 +56,7 @@ export async function launch(
   options: DockerSandboxOptions,
   image: Docker.ImageInspectInfo,
 ): Promise<Launched> {
-  const { session, keeper, marks, socketPath, log } = options;
+  const { session, keeper, marks, socketPath, log, dev } = options;
   const startedAt = Date.now();
   const user = await handOver(options);
   const name = `cairn-${session}`;
@@ -67,6 +68,7 @@ export async function launch(
     image: image.Id,
     user,
     labels: labelsFor(session, keeper),
+    env: imageEnv(dev?.env ?? {}, image.Config.Env),
   });
   await markContainer(marks, session, { ...keeper, socketPath });
   const container = await create(docker, body, options);
@@ -85,7 +87,7 @@ export async function launch(
     };
     const shell = new PersistentShell({
       open: async (events) => worker.openShell(events),
-      home: workspace,
+      home: dev?.directory ?? workspace,
       logs: { host: boundDirectories(options).get(logs) ?? "", inside: logs },
       log,
     });

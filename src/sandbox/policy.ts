@@ -77,11 +77,13 @@ export interface ContainerParts extends HostPlaces {
   /** Name of the runtime as the engine lists it; null for the engine's own choice. */
   readonly runtime: string | null;
   readonly gpus: Gpus | null;
+  /** Variables of the dev container, as `NAME=value`. */
+  readonly env: readonly string[];
 }
 
 export type Gpus = "all" | number;
 
-/** The body of the engine's create call. Nothing in it comes from an image, a workspace or a model. */
+/** The body of the engine's create call. Nothing in it comes from an image, a workspace or a model, but an approved dev container's variables. */
 export function containerBody(parts: ContainerParts): ContainerCreateOptions {
   const { name, image, user, labels } = parts;
   return {
@@ -93,7 +95,11 @@ export function containerBody(parts: ContainerParts): ContainerCreateOptions {
     Cmd: [],
     Healthcheck: { Test: ["NONE"] },
     WorkingDir: workspace,
-    Env: Object.entries(environment).map(([variable, value]) => `${variable}=${value}`),
+    // The last one of a name counts: nothing changes ours.
+    Env: [
+      ...parts.env,
+      ...Object.entries(environment).map(([variable, value]) => `${variable}=${value}`),
+    ],
     OpenStdin: true,
     // Ends the container, and removes it, when the connection of this process ends.
     StdinOnce: true,

@@ -77,6 +77,7 @@ const usualKinds: Readonly<Record<WaitSubject["kind"], WaitKind>> = {
   inDoubt: "inDoubt",
   budget: "budget",
   form: "schema",
+  image: "approval",
 };
 
 function wait(

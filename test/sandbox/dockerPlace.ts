@@ -33,6 +33,7 @@ export async function dockerPlace(
     ...engine,
     session,
     tree,
+    dev: null,
     state: place,
     log: (line) => lines.push(line),
   });

@@ -211,6 +211,7 @@ function withoutEngine(): void {
         runtime: null,
         gpus: null,
         keeper: testKeeper,
+        dev: null,
         socketPath: null,
         log: () => undefined,
       };

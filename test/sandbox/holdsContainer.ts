@@ -12,6 +12,7 @@ const sandbox = new DockerSandbox({
   marks: `${place}/marks`,
   runtime: null,
   gpus: null,
+  dev: null,
   keeper: { owner: thisOwner(process.pid), boot: thisBoot(), key: Buffer.alloc(32, 7) },
   log: () => undefined,
 });

@@ -16,6 +16,7 @@ const parts: ContainerParts = {
   runtime: null,
   gpus: null,
   seccomp: systemCalls,
+  env: [],
 };
 
 const options: DockerSandboxOptions = {
@@ -25,6 +26,7 @@ const options: DockerSandboxOptions = {
   image: "image",
   runtime: null,
   gpus: null,
+  dev: null,
   socketPath: null,
   keeper: testKeeper,
   marks: "/host/marks",
