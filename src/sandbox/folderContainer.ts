@@ -173,7 +173,7 @@ function identityOf(
   { args, target }: Extract<DevContainerFile["source"], { kind: "build" }>,
   { digest }: BuildContext,
 ): string {
-  const all = JSON.stringify([digest, Object.entries(args).toSorted(), target]);
+  const all = JSON.stringify([digest, Object.entries(args), target]);
   return `build:${createHash("sha256").update(all).digest("hex")}`;
 }
 
