@@ -32,7 +32,13 @@ there /root /home /var /opt /srv /mnt /sys /boot /run/docker.sock /run/user /run
 spaces=(/proc/self/ns/{cgroup,ipc,mnt,net,pid,user,uts})
 { for space in ${"$"}{spaces[@]##*/}; do read -r found; say "namespace.$space" "$found"; done; } < <(readlink ${"$"}{spaces[@]})
 say namespaces.none $(unshare --user true 2>/dev/null && echo made one)
-{ read -r _; for control in tmp sharedMemory; do read -r found; say "$control.bounded" $found; done; } < <(df --output=size -B1 /tmp /dev/shm)
+while read -r _ _ _ _ place _ rest; do
+  [[ $rest =~ size=([0-9]+)k ]] || continue
+  case $place in
+    /tmp) say tmp.bounded ${"$"}{BASH_REMATCH[1]} ;;
+    /dev/shm) say sharedMemory.bounded ${"$"}{BASH_REMATCH[1]} ;;
+  esac
+done </proc/self/mountinfo
 printf 'processes.bounded\t'; ulimit -Hu
 printf 'files.bounded\t'; ulimit -Hn
 printf 'core.none\t'; ulimit -Hc
@@ -81,11 +87,15 @@ const controls: readonly Control[] = [
       /^\w+:\[\d+\]$/.test(found) && found !== readlinkSync(`/proc/self/ns/${space}`),
   })),
   { control: "namespaces.none", wanted: "none made inside", holds: nothing },
-  { control: "tmp.bounded", wanted: `${temporaryBytes}`, holds: exactly(temporaryBytes) },
+  {
+    control: "tmp.bounded",
+    wanted: `${temporaryBytes / 1024} KiB`,
+    holds: exactly(temporaryBytes / 1024),
+  },
   {
     control: "sharedMemory.bounded",
-    wanted: `${sharedMemoryBytes}`,
-    holds: exactly(sharedMemoryBytes),
+    wanted: `${sharedMemoryBytes / 1024} KiB`,
+    holds: exactly(sharedMemoryBytes / 1024),
   },
   {
     control: "processes.bounded",

@@ -41,7 +41,9 @@ export class BubblewrapSandbox implements SandboxHost {
 
   /** Some kernels and containers forbid namespaces, and nothing says so but trying. */
   async probe(): Promise<SandboxInfo> {
-    await this.#end(await this.#provenPlace());
+    const place = await this.#startedPlace();
+    await this.#prove(place);
+    await this.#end(place);
     return {
       backend: "bubblewrap",
       image: null,
@@ -77,8 +79,8 @@ export class BubblewrapSandbox implements SandboxHost {
   }
 
   async check(): Promise<readonly Finding[]> {
-    const { worker } = await this.#ensureRunning();
-    return findings(worker);
+    const { shell, worker } = await this.#ensureRunning();
+    return shell.exclusive(async () => findings(worker));
   }
 
   async stop(): Promise<void> {
@@ -105,7 +107,7 @@ export class BubblewrapSandbox implements SandboxHost {
 
   async #startPlace(): Promise<Running> {
     const { tree, state, log } = this.#options;
-    const place = await this.#provenPlace();
+    const place = await this.#startedPlace();
     log(`started (bubblewrap, this machine's programs, workspace ${tree})`);
     const shell = new PersistentShell({
       open: async (events) => place.worker.openShell(events),
@@ -113,15 +115,26 @@ export class BubblewrapSandbox implements SandboxHost {
       logs: { host: join(state, "logs"), inside: logs },
       log,
     });
+    // Bash gets ready while the place is proven; it is given nothing before.
+    const warm = shell.warm().catch(() => undefined);
+    await this.#prove(place);
+    await warm;
     return { ...place, shell };
   }
 
-  /** A place that runs and keeps its policy. */
-  async #provenPlace(): Promise<Place> {
+  async #startedPlace(): Promise<Place> {
     const place = await this.#makePlace();
     await place.worker.start().catch((error: unknown) => this.#refuse(place, error));
-    const broken = (await findings(place.worker)).filter(({ verdict }) => verdict === "broken");
-    if (broken.length === 0) return place;
+    return place;
+  }
+
+  /** Ends a place that does not keep its policy, and says what does not hold. */
+  async #prove(place: Place): Promise<void> {
+    const broken = await findings(place.worker).then(
+      (found) => found.filter(({ verdict }) => verdict === "broken"),
+      async (error: unknown) => this.#end(place).then(() => Promise.reject(error)),
+    );
+    if (broken.length === 0) return;
     await this.#end(place);
     const named = broken.map(
       ({ control, wanted, found }) => `${control} (wanted: ${wanted}; found: ${found})`,

@@ -34,6 +34,13 @@ export class PersistentShell {
     );
   }
 
+  /** Starts bash for the first command, so that it need not wait for that. */
+  async warm(): Promise<void> {
+    return this.exclusive(async () => {
+      this.#bash ??= await startBash(this.#options.open);
+    });
+  }
+
   /** Does work between two commands. */
   async exclusive<T>(work: () => Promise<T>): Promise<T> {
     return this.#inTurn(work);

@@ -40,7 +40,10 @@ test("wrong use is one sentence with the choices, exits 2, and makes nothing", a
     [["run", "--goal", " ", "--model", "m"], /--goal is empty/],
     [["run", "--goal", "x"], /Name the model with --model/],
     [[...run, "--model", "m"], /--demo brings its own model/],
-    [[...run, "--sandbox", "moon"], /--sandbox is one of auto, docker, embedded; not "moon"\./],
+    [
+      [...run, "--sandbox", "moon"],
+      /--sandbox is one of auto, docker, bubblewrap, embedded; not "moon"\./,
+    ],
     [[...run, "--strategy", "all"], /--strategy is one of calls, turn; not "all"\./],
     [[...run, "--cache", "disk"], /--cache is one of session, workspace, off; not "disk"\./],
     [[...run, "--model-url", "nowhere"], /--model-url is an address like/],
