@@ -7,6 +7,7 @@ import { recordCommit } from "./recordCommit.ts";
 import { shellBubblewrap } from "./shellBubblewrap.ts";
 import { shellDocker } from "./shellDocker.ts";
 import { sizes } from "./sizes.ts";
+import { snapshots } from "./snapshots.ts";
 import { stepPeers } from "./stepPeers.ts";
 import { submitToWire } from "./submitToWire.ts";
 import { tenThousand } from "./tenThousand.ts";
@@ -19,6 +20,20 @@ const measures: readonly { readonly gives: readonly string[]; readonly measure: 
     measure: tenThousand,
   },
   { gives: ["step.ratio", "step.vs.dbos", "step.vs.langgraph"], measure: stepPeers },
+  {
+    gives: [
+      "snapshot.2k.ratio",
+      "snapshot.20k.ratio",
+      "snapshot.100k.ratio",
+      "snapshot.vs.stash",
+      "snapshot.vs.shadow",
+      "snapshot.first.ratio",
+      "snapshot.first.bytes_ratio",
+      "restore.20k_ms",
+      "seed.20k.ratio",
+    ],
+    measure: snapshots,
+  },
   { gives: ["memory.idle_mb", "memory.ten_mb"], measure: memory },
   {
     gives: [

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import type { SessionRecord } from "../../src/core/records.ts";
+import { toolOutput, type SessionRecord } from "../../src/core/records.ts";
 import { Cairn, type RunOptions } from "./cairn.ts";
 import { scriptedServer, type Reply } from "./scriptedServer.ts";
 
@@ -53,11 +53,8 @@ async function recorded(workspace: string): Promise<readonly SessionRecord[]> {
 /** The tree that each call left, in order. */
 function trees(records: readonly SessionRecord[]): readonly string[] {
   return records.flatMap((record) => {
-    const left = record.kind === "step.completed" && record.stepKind === "tool";
-    const output = left ? record.output : null;
-    return typeof output === "object" && output !== null && "tree" in output
-      ? [String(output["tree"])]
-      : [];
+    if (record.kind !== "step.completed" || record.stepKind !== "tool") return [];
+    return toolOutput.parse(record.output).tree ?? [];
   });
 }
 
