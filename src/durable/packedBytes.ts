@@ -1,8 +1,9 @@
-import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { deflateRawSync, inflateRawSync } from "node:zlib";
 
 /** Less is hardly ever smaller for it, and costs the same time. */
 const worthPacking = 100;
-const options = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+/** A source file is smallest, and as fast, at the usual level; what is large must above all be fast. */
+const large = 256 * 1024;
 
 /** Bytes as they lie in the store: `size` is what they unpack to, 0 for bytes that are as they were. */
 export interface PackedBytes {
@@ -12,17 +13,16 @@ export interface PackedBytes {
 
 export function packBytes(bytes: Uint8Array): PackedBytes {
   if (bytes.length < worthPacking) return { bytes, size: 0 };
-  const packed = zstdCompressSync(bytes, options);
-  return packed.length < bytes.length * 0.95
-    ? { bytes: packed, size: bytes.length }
-    : { bytes, size: 0 };
+  const packed = deflateRawSync(bytes, { level: bytes.length > large ? 1 : 6 });
+  const worth = packed.length < bytes.length * 0.95;
+  return worth ? { bytes: packed, size: bytes.length } : { bytes, size: 0 };
 }
 
 /** Null for bytes that are not what was packed: never more of them than `size` says. */
 export function unpackBytes({ bytes, size }: PackedBytes): Uint8Array | null {
   if (size === 0) return bytes;
   try {
-    return zstdDecompressSync(bytes, { maxOutputLength: size });
+    return inflateRawSync(bytes, { maxOutputLength: size });
   } catch {
     return null;
   }

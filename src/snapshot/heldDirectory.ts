@@ -26,9 +26,6 @@ function isText(name: Buffer): boolean {
   return Buffer.from(name.toString()).equals(name);
 }
 
-/** A path of the system has at most 4,096 bytes, and a character up to three of them. */
-const maxNames = 1000;
-
 /** What of a name could leave the directory: `\` and `:` only where the system gives them meaning. */
 const foreign = sep === "\\" ? /[/\\:\0]/ : /[/\0]/;
 
@@ -41,14 +38,9 @@ const foreign = sep === "\\" ? /[/\\:\0]/ : /[/\0]/;
 export class HeldDirectory {
   readonly #fd: number;
   readonly #path: string | Buffer;
-  /** How to get here by names, for `glance`; null where that would be too long a path. */
-  readonly #names: string | null;
 
   /** Opens a directory; the caller closes it. Of its path only the last name is checked. */
-  constructor(
-    path: string | Buffer,
-    names: string | null = typeof path === "string" ? path : null,
-  ) {
+  constructor(path: string | Buffer) {
     try {
       this.#fd = openSync(
         path,
@@ -58,7 +50,11 @@ export class HeldDirectory {
       throw swapped(error, path);
     }
     this.#path = path;
-    this.#names = names;
+  }
+
+  /** As it was opened; what it leads to may be another one by now. */
+  get path(): string {
+    return this.#path.toString();
   }
 
   close(): void {
@@ -67,13 +63,22 @@ export class HeldDirectory {
 
   /** Opens a directory in this one for as long as `work` runs. Never follows a link. */
   async enter<T>(name: string | Buffer, work: (child: HeldDirectory) => Promise<T>): Promise<T> {
-    const names = this.#names === null ? null : `${this.#names}${sep}${name.toString()}`;
-    const child = new HeldDirectory(this.at(name), (names ?? "").length > maxNames ? null : names);
+    const child = this.open(name);
     try {
       return await work(child);
     } finally {
       child.close();
     }
+  }
+
+  /** The same for as long as the caller wants, who closes it. */
+  open(name: string | Buffer): HeldDirectory {
+    return new HeldDirectory(this.at(name));
+  }
+
+  /** What the system says of the directory itself. */
+  self(): Stats {
+    return fstatSync(this.#fd);
   }
 
   /** Where `name` in this directory is found; good until the next call that waits. */
@@ -89,7 +94,7 @@ export class HeldDirectory {
   }
 
   /** Names in it; `broken` are those that are no valid UTF-8, as the system has them. */
-  names(): { readonly names: readonly string[]; readonly broken: readonly Buffer[] } {
+  list(): { readonly names: readonly string[]; readonly broken: readonly Buffer[] } {
     const names = readdirSync(this.#self());
     // Asking for bytes costs half as much again, so it is done only where text shows a need.
     if (!names.some((name) => name.includes("\ufffd"))) return { names, broken: [] };
@@ -103,15 +108,6 @@ export class HeldDirectory {
   /** Of the name itself, never of what a link points to. Null when there is none. */
   stat(name: string | Buffer): Stats | null {
     return lstatSync(this.at(name), { throwIfNoEntry: false }) ?? null;
-  }
-
-  /**
-   * As `stat`, in half the time, but by the names that lead here: it may be of something that was
-   * swapped in. Good for asking whether to look closer, which then goes through the handle.
-   */
-  glance(name: string): Stats | null {
-    if (this.#names === null) return this.stat(name);
-    return lstatSync(`${this.#names}${sep}${name}`, { throwIfNoEntry: false }) ?? null;
   }
 
   link(name: string): Buffer {

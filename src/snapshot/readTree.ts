@@ -5,8 +5,9 @@ import type { LeftOut } from "../core/records.ts";
 import { errorCode } from "./errorCode.ts";
 import type { HeldDirectory } from "./heldDirectory.ts";
 import { pacer } from "./pacer.ts";
+import type { Reach } from "./reach.ts";
 import { isRemainder } from "./safeWrite.ts";
-import { SeenLeaf, type Reading, type SeenFolder } from "./seenTree.ts";
+import { SeenLeaf, SeenStat, type Reading, type SeenFolder } from "./seenTree.ts";
 import { maxDepth, maxEntries, maxFolders } from "./storedTrees.ts";
 import type { StoreQueue } from "./storeQueue.ts";
 import type { TreeCopy } from "./treeCopy.ts";
@@ -36,6 +37,7 @@ export function keepAll(limits: Pick<ReadRules, "maxFileBytes" | "maxBytes">): R
 interface Place {
   readonly path: string;
   readonly depth: number;
+  readonly stat: Stats;
   readonly copy: TreeCopy | null;
 }
 
@@ -71,21 +73,18 @@ export class TreeReader {
 
   /** Throws `snapshot.unsafe` when something is swapped under it. What it found is on disk once the queue is done. */
   async tree(
-    root: HeldDirectory,
+    root: Reach,
     known: SeenFolder | null,
     copy: TreeCopy | null = null,
   ): Promise<SeenFolder> {
-    return this.#folder(root, { path: "", depth: 0, copy }, known);
+    return this.#folder(root, { path: "", depth: 0, stat: root.held.self(), copy }, known);
   }
 
-  async #folder(
-    directory: HeldDirectory,
-    place: Place,
-    known: SeenFolder | null,
-  ): Promise<SeenFolder> {
+  async #folder(directory: Reach, place: Place, known: SeenFolder | null): Promise<SeenFolder> {
     const draft: Draft = { entries: [], leaves: new Map(), folders: new Map(), changed: false };
     const prefix = place.path === "" ? "" : `${place.path}/`;
-    const { names, broken } = directory.names();
+    const leftBefore = this.leftOut.length;
+    const { names, broken } = namesIn(directory, place, known);
     for (const name of broken) this.#leave(prefix + name.toString(), "its name is not valid UTF-8");
     for (const name of names) {
       const stat = directory.glance(name);
@@ -106,7 +105,10 @@ export class TreeReader {
     this.#entries += draft.entries.length;
     this.#folders += 1;
     if (this.#entries > maxEntries || this.#folders > maxFolders) throw tooMany();
-    return this.#stored(draft, known);
+    const whole = this.leftOut.length === leftBefore;
+    const stat = place.copy === null ? place.stat : place.copy.stat();
+    const listing = whole ? new SeenStat(stat, this.#reading) : null;
+    return { ...this.#stored(draft, known), listing };
   }
 
   #take(draft: Draft, seen: SeenLeaf): void {
@@ -125,7 +127,7 @@ export class TreeReader {
       if (stat.isDirectory()) await this.#inner(at, place, known);
       else if (stat.isFile()) await this.#file(at, place, known);
       else {
-        const entry = this.#link(name, path, directory.link(name));
+        const entry = this.#link(name, path, directory.held.link(name));
         if (entry !== null) this.#add(draft, at, { entry, known, copy });
       }
     } catch (error) {
@@ -136,13 +138,13 @@ export class TreeReader {
   }
 
   async #inner(
-    { directory, name, draft }: Looked,
+    { directory, name, stat, draft }: Looked,
     { path, depth, copy }: Place,
     known: SeenFolder | null,
   ): Promise<void> {
     const before = known?.folders.get(name) ?? null;
-    const folder = await directory.enter(name, async (child) => {
-      const inner = { path, depth: depth + 1, copy };
+    const folder = await directory.into(name, async (child) => {
+      const inner = { path, depth: depth + 1, stat, copy };
       if (copy === null) return this.#folder(child, inner, before);
       return copy.folder(name, async (made) =>
         this.#folder(child, { ...inner, copy: made }, before),
@@ -155,7 +157,7 @@ export class TreeReader {
 
   async #file(at: Looked, { copy }: Place, known: SeenFolder | null): Promise<void> {
     const { directory, name, stat, draft } = at;
-    const bytes = directory.read(name, stat);
+    const bytes = directory.held.read(name, stat);
     const digest = this.#queue.add(bytes);
     const entry: FileEntry = { name, mode: fileMode(stat), digest, size: bytes.length };
     this.#add(draft, at, { entry, known, copy, bytes });
@@ -192,7 +194,10 @@ export class TreeReader {
     return null;
   }
 
-  #stored({ entries, leaves, folders, changed }: Draft, known: SeenFolder | null): SeenFolder {
+  #stored(
+    { entries, leaves, folders, changed }: Draft,
+    known: SeenFolder | null,
+  ): Omit<SeenFolder, "listing"> {
     if (known !== null && !changed && entries.length === known.entries.length) {
       return { digest: known.digest, entries: known.entries, leaves, folders };
     }
@@ -206,10 +211,20 @@ export class TreeReader {
 
 /** A name in a directory as it is being looked at. */
 interface Looked {
-  readonly directory: HeldDirectory;
+  readonly directory: Reach;
   readonly name: string;
   readonly stat: Stats;
   readonly draft: Draft;
+}
+
+/** The names in a directory, which need not be read while it is as it was: each of them is looked at either way. */
+function namesIn(
+  directory: Reach,
+  { stat, copy }: Place,
+  known: SeenFolder | null,
+): ReturnType<HeldDirectory["list"]> {
+  if (copy !== null || known?.listing?.isStill(stat) !== true) return directory.held.list();
+  return { names: known.entries.map(({ name }) => name), broken: [] };
 }
 
 /** Why something is left out by what can be said without reading it; null when it is not. */

@@ -1,8 +1,10 @@
+import type { Stats } from "node:fs";
 import type { HeldDirectory, Owner } from "./heldDirectory.ts";
 import { pacer } from "./pacer.ts";
+import type { Reach } from "./reach.ts";
 import { fileMode, sameLeaf } from "./readTree.ts";
 import { removeEntry } from "./safeWrite.ts";
-import { SeenLeaf, type Reading, type SeenFolder } from "./seenTree.ts";
+import { SeenLeaf, SeenStat, type Reading, type SeenFolder } from "./seenTree.ts";
 import { sha256 } from "./sha256.ts";
 import { Visits, type StoredTrees } from "./storedTrees.ts";
 import { TreeCopy } from "./treeCopy.ts";
@@ -22,17 +24,20 @@ export interface RestoreOptions {
 
 /** Makes the directory exactly the stored tree; files that are right already are not touched. */
 export async function restoreTree(
-  root: HeldDirectory,
+  root: Reach,
   tree: string,
   options: RestoreOptions,
 ): Promise<SeenFolder> {
   const digest = await options.stored.rootOf(tree);
-  return new TreeRestore(root, options).folder(root, { digest, depth: 0 }, options.known);
+  const wanted = { digest, depth: 0, stat: root.held.self() };
+  return new TreeRestore(root.held, options).folder(root, wanted, options.known);
 }
 
 interface Wanted {
   readonly digest: string;
   readonly depth: number;
+  /** Of the directory as it was found; null when it was just made. */
+  readonly stat: Stats | null;
 }
 
 class TreeRestore {
@@ -47,14 +52,16 @@ class TreeRestore {
   }
 
   async folder(
-    directory: HeldDirectory,
-    { digest, depth }: Wanted,
+    directory: Reach,
+    { digest, depth, stat }: Wanted,
     known: SeenFolder | null,
   ): Promise<SeenFolder> {
     this.#visits.count(depth);
     const entries = await this.#options.stored.folderToWalk(digest);
-    const wanted = new Set(entries.map(({ name }) => name));
-    await this.#removeOthers(directory, wanted);
+    const listed = stat !== null && known?.listing?.isStill(stat) === true;
+    // Where no name came or went, and the names are those that are wanted, nothing is to be removed.
+    const same = listed && known.digest === digest;
+    if (!same) await this.#removeOthers(directory.held, new Set(entries.map(({ name }) => name)));
     const leaves = new Map<string, SeenLeaf>();
     const folders = new Map<string, SeenFolder>();
     const wrong: Leaf[] = [];
@@ -67,20 +74,22 @@ class TreeRestore {
       if (rest !== null) await rest;
     }
     for (let from = 0; from < wrong.length; from += batch) {
-      await this.#make(directory, wrong.slice(from, from + batch), leaves);
+      await this.#make(directory.held, wrong.slice(from, from + batch), leaves);
     }
     const inner = entries.filter((entry): entry is FolderEntry => entry.mode === "folder");
     for (const entry of inner) {
       const before = known?.folders.get(entry.name) ?? null;
       folders.set(entry.name, await this.#inner(directory, entry, { depth, before }));
     }
-    return { digest, entries, leaves, folders };
+    const now = same && wrong.length === 0 ? stat : directory.held.self();
+    const listing = new SeenStat(now, this.#options.reading);
+    return { digest, entries, leaves, folders, listing };
   }
 
   async #removeOthers(directory: HeldDirectory, wanted: ReadonlySet<string>): Promise<void> {
-    directory.makeWritable();
-    const { names, broken } = directory.names();
+    const { names, broken } = directory.list();
     const others = [...broken, ...names.filter((name) => !wanted.has(name))];
+    if (others.length > 0) directory.makeWritable();
     for (const name of others) {
       await removeEntry(this.#root, directory, name);
       const rest = this.#pace();
@@ -89,16 +98,20 @@ class TreeRestore {
   }
 
   async #inner(
-    directory: HeldDirectory,
+    directory: Reach,
     { name, digest }: FolderEntry,
     { depth, before }: { readonly depth: number; readonly before: SeenFolder | null },
   ): Promise<SeenFolder> {
-    const stat = directory.stat(name);
-    if (stat !== null && !stat.isDirectory()) await removeEntry(this.#root, directory, name);
-    const made = directory.make(name);
-    return directory.enter(name, async (child) => {
-      if (made && this.#options.owner !== null) child.own(this.#options.owner);
-      return this.folder(child, { digest, depth: depth + 1 }, before);
+    const found = directory.glance(name);
+    const stat = found?.isDirectory() === true ? found : null;
+    if (stat === null) {
+      directory.held.makeWritable();
+      await removeEntry(this.#root, directory.held, name);
+      directory.held.make(name);
+    }
+    return directory.into(name, async (child) => {
+      if (stat === null && this.#options.owner !== null) child.held.own(this.#options.owner);
+      return this.folder(child, { digest, depth: depth + 1, stat }, before);
     });
   }
 
@@ -111,6 +124,7 @@ class TreeRestore {
     const contents = await Promise.all(
       entries.map(async (entry) => (isFile(entry) ? stored.bytes(entry) : null)),
     );
+    directory.makeWritable();
     const copy = new TreeCopy(directory, owner);
     for (const [index, entry] of entries.entries()) {
       await removeEntry(this.#root, directory, entry.name);
@@ -122,7 +136,7 @@ class TreeRestore {
   }
 
   /** What is there, when it is what the entry says. */
-  #right(directory: HeldDirectory, entry: Leaf, seen: SeenLeaf | undefined): SeenLeaf | null {
+  #right(directory: Reach, entry: Leaf, seen: SeenLeaf | undefined): SeenLeaf | null {
     const stat = directory.glance(entry.name);
     if (stat === null) return null;
     if (seen?.isStill(stat) === true && stat.nlink === 1) {
@@ -130,12 +144,13 @@ class TreeRestore {
     }
     const found = new SeenLeaf(entry, stat, this.#options.reading);
     if (entry.mode === "link") {
-      const right = stat.isSymbolicLink() && directory.link(entry.name).toString() === entry.target;
+      const right =
+        stat.isSymbolicLink() && directory.held.link(entry.name).toString() === entry.target;
       return right ? found : null;
     }
     // A file with a second name is never right: writing to the other name would change this one.
     if (!stat.isFile() || stat.nlink !== 1 || stat.size !== entry.size) return null;
     if (fileMode(stat) !== entry.mode) return null;
-    return sha256(directory.read(entry.name, stat)) === entry.digest ? found : null;
+    return sha256(directory.held.read(entry.name, stat)) === entry.digest ? found : null;
   }
 }

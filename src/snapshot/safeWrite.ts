@@ -81,7 +81,7 @@ export async function removeEntry(
   for (let next = moved.pop(); next !== undefined; next = moved.pop()) {
     await root.enter(next, async (child) => {
       child.makeWritable();
-      const { names, broken } = child.names();
+      const { names, broken } = child.list();
       for (const inner of [...names, ...broken]) {
         if (!unlinked(child, inner)) moved.push(await moveUp(root, child, inner));
       }

@@ -13,9 +13,8 @@ export interface Reading {
   readAtMs: number;
 }
 
-/** A file or a link, and all that the file system said of it then. */
-export class SeenLeaf {
-  readonly entry: Leaf;
+/** All that the file system said of something. */
+export class SeenStat {
   readonly #reading: Reading;
   readonly #size: number;
   readonly #mtimeMs: number;
@@ -24,9 +23,8 @@ export class SeenLeaf {
   readonly #dev: number;
   readonly #mode: number;
 
-  /** `stat` was taken after the reading began, and before the file was read. */
-  constructor(entry: Leaf, stat: Stats, reading: Reading) {
-    this.entry = entry;
+  /** `stat` was taken after the reading began, and before what it is of was read. */
+  constructor(stat: Stats, reading: Reading) {
     this.#reading = reading;
     this.#size = stat.size;
     this.#mtimeMs = stat.mtimeMs;
@@ -51,10 +49,22 @@ export class SeenLeaf {
   }
 }
 
+/** A file or a link whose content is stored. */
+export class SeenLeaf extends SeenStat {
+  readonly entry: Leaf;
+
+  constructor(entry: Leaf, stat: Stats, reading: Reading) {
+    super(stat, reading);
+    this.entry = entry;
+  }
+}
+
 /** A folder whose object is stored, with what was seen in it. */
 export interface SeenFolder {
   readonly digest: string;
   readonly entries: readonly Entry[];
   readonly leaves: ReadonlyMap<string, SeenLeaf>;
   readonly folders: ReadonlyMap<string, SeenFolder>;
+  /** As long as this is still so it has these names and no other; null where something was left out. */
+  readonly listing: SeenStat | null;
 }

@@ -5,6 +5,7 @@ import type { Blobs } from "./blobs.ts";
 import { excludes, ignoreLines } from "./excludes.ts";
 import { HeldDirectory, type Owner } from "./heldDirectory.ts";
 import { keepAll, TreeReader, type ReadRules } from "./readTree.ts";
+import { Reach } from "./reach.ts";
 import { restoreTree } from "./restoreTree.ts";
 import { removeEntry } from "./safeWrite.ts";
 import type { Reading, SeenFolder } from "./seenTree.ts";
@@ -48,7 +49,7 @@ export class SnapshotTrees implements WorkspaceTrees {
 
   async survey(): Promise<Survey> {
     return within(realpathSync(this.#options.workspace), async (folder) =>
-      surveyFolder(folder, this.#seedRules(folder)),
+      surveyFolder(Reach.of(folder), this.#seedRules(folder)),
     );
   }
 
@@ -60,11 +61,11 @@ export class SnapshotTrees implements WorkspaceTrees {
     this.#seen = null;
     this.#make();
     return within(tree, async (root) => {
-      const { names, broken } = root.names();
+      const { names, broken } = root.list();
       for (const name of [...names, ...broken]) await removeEntry(root, root, name);
       return within(realpathSync(workspace), async (folder) => {
         const reader = new TreeReader(queue, this.#seedRules(folder), reading);
-        const seen = await reader.tree(folder, null, new TreeCopy(root, owner));
+        const seen = await reader.tree(Reach.of(folder), null, new TreeCopy(root, owner));
         await queue.done();
         // Nothing runs in the tree yet: what was made stays as it is at least until now.
         reading.readAtMs = Date.now();
@@ -78,7 +79,9 @@ export class SnapshotTrees implements WorkspaceTrees {
   async capture(): Promise<Captured> {
     const queue = new StoreQueue(this.#options.blobs);
     const reader = new TreeReader(queue, keepAll(this.#limits), { readAtMs: Date.now() });
-    const seen = await within(this.#options.tree, async (root) => reader.tree(root, this.#seen));
+    const seen = await within(this.#options.tree, async (root) =>
+      reader.tree(Reach.of(root), this.#seen),
+    );
     await queue.done();
     this.#seen = seen;
     return { tree: seen.digest, leftOut: reader.leftOut };
@@ -91,7 +94,7 @@ export class SnapshotTrees implements WorkspaceTrees {
     this.#seen = null;
     this.#make();
     this.#seen = await within(this.#options.tree, async (root) =>
-      restoreTree(root, tree, { stored: this.#stored, owner, known, reading }),
+      restoreTree(Reach.of(root), tree, { stored: this.#stored, owner, known, reading }),
     );
     // Nothing runs in the tree yet: what was made stays as it is at least until now.
     reading.readAtMs = Date.now();

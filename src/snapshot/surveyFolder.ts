@@ -1,17 +1,17 @@
 import type { Survey } from "../core/ports.ts";
 import type { LeftOut } from "../core/records.ts";
 import { errorCode } from "./errorCode.ts";
-import type { HeldDirectory } from "./heldDirectory.ts";
 import { pacer } from "./pacer.ts";
+import type { Reach } from "./reach.ts";
 import { leavesOut, type ReadRules } from "./readTree.ts";
 
 /** What a copy of the folder would have and leave out, by a look at names and sizes only. */
-export async function surveyFolder(folder: HeldDirectory, rules: ReadRules): Promise<Survey> {
+export async function surveyFolder(folder: Reach, rules: ReadRules): Promise<Survey> {
   const leftOut: LeftOut[] = [];
   const pace = pacer();
   let [files, bytes] = [0, 0];
-  const look = async (directory: HeldDirectory, prefix: string, depth: number): Promise<void> => {
-    for (const name of directory.names().names) {
+  const look = async (directory: Reach, prefix: string, depth: number): Promise<void> => {
+    for (const name of directory.held.list().names) {
       const path = `${prefix}${name}`;
       const stat = directory.glance(name);
       if (stat === null) continue;
@@ -24,12 +24,12 @@ export async function surveyFolder(folder: HeldDirectory, rules: ReadRules): Pro
     }
   };
   const enter = async (
-    directory: HeldDirectory,
+    directory: Reach,
     name: string,
     { path, depth }: { readonly path: string; readonly depth: number },
   ): Promise<void> => {
     try {
-      await directory.enter(name, async (inner) => look(inner, `${path}/`, depth + 1));
+      await directory.into(name, async (inner) => look(inner, `${path}/`, depth + 1));
     } catch (error) {
       if (errorCode(error) !== "EACCES") throw error;
       leftOut.push({ path, reason: "it cannot be read" });

@@ -34,6 +34,11 @@ export class TreeCopy {
     });
   }
 
+  /** What the system says of the folder itself. */
+  stat(): Stats {
+    return this.#directory.self();
+  }
+
   /** Makes a file of these bytes, or a link; returns what the system says of it afterwards. */
   leaf(entry: Leaf, bytes: Uint8Array | null): Stats {
     if (entry.mode !== "link") return this.#file(entry, bytes ?? new Uint8Array());

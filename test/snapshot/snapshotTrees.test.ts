@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readlinkSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -158,6 +159,44 @@ test("only what changed is stored again: the file and the folders that lead to i
   const second = await place.capture();
   assert.notEqual(second, first, "the same size and time stamp hide nothing");
   assert.equal(place.blobs.puts - puts, 3, "one file, its folder and the top");
+});
+
+test("what comes, goes or changes in a folder that was not listed again is seen", async (context) => {
+  const place = new Place(context);
+  for (let n = 0; n < 4; n++) place.agent(`a/b${n}/f`, `${n}`);
+  symlinkSync("b0", join(place.tree, "a/link"));
+  const settled = async () =>
+    new Promise((resolve) => {
+      setTimeout(resolve, 120);
+    });
+  const steps: readonly (() => void)[] = [
+    () => place.agent("a/b1/new", "x"),
+    () => rmSync(join(place.tree, "a/b2/f")),
+    () => renameSync(join(place.tree, "a/b3/f"), join(place.tree, "a/b3/g")),
+    () => place.agent("a/b0/f", "other"),
+    () => chmodSync(join(place.tree, "a/b0/f"), 0o755),
+    () => rmSync(join(place.tree, "a/link")),
+    () => mkdirSync(join(place.tree, "a/b1/empty")),
+    () => rmSync(join(place.tree, "a"), { recursive: true }),
+  ];
+  const seen = [await place.capture()];
+  for (const step of steps) {
+    await settled();
+    assert.equal(await place.capture(), seen.at(-1), "nothing new");
+    step();
+    seen.push(await place.capture());
+    assert.equal(
+      await place.capture(place.open(place.blobs)),
+      seen.at(-1),
+      "as somebody new sees it",
+    );
+  }
+  assert.equal(new Set(seen).size, seen.length);
+  for (const tree of seen.toReversed()) {
+    await settled();
+    await place.trees.restore(tree);
+    assert.equal(await place.capture(place.open(place.blobs)), tree);
+  }
 });
 
 test("after a restore only what was written at the very end is read again", async (context) => {
