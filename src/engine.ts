@@ -9,9 +9,11 @@ import type {
   DurableDriver,
   Log,
   SandboxHost,
+  SandboxTerminal,
   SessionSummary,
   StoreProblem,
   Survey,
+  TerminalScreen,
   World,
 } from "./core/ports.ts";
 import type {
@@ -318,6 +320,19 @@ export class Engine implements Sessions {
 
   async rebuildContainer(): Promise<readonly string[]> {
     return this.#maker.folderContainer(this.#options.workspace, this.#options.log).rebuild();
+  }
+
+  isLive(session: string): boolean {
+    return this.#live.has(session);
+  }
+
+  async terminal(session: string, screen: TerminalScreen): Promise<SandboxTerminal> {
+    const terminal = await this.#live.get(session)?.sandbox.terminal?.(screen);
+    if (terminal !== undefined && terminal !== null) return terminal;
+    throw new CairnError(
+      "sandbox.unavailable",
+      "There is no container to open a terminal in: it runs from the session's first command on, with the docker sandbox.",
+    );
   }
 
   async runtimeLog(session: string): Promise<readonly string[]> {

@@ -226,6 +226,23 @@ export interface Finding {
   readonly verdict: "held" | "broken" | "gap";
 }
 
+/** A terminal that a person looks at: what is shown on it, and how large it is. */
+export interface TerminalScreen {
+  readonly columns: number;
+  readonly rows: number;
+  readonly show: (bytes: Uint8Array) => void;
+  /** The shell ended, or its sandbox did. */
+  readonly ended: () => void;
+}
+
+/** A person's own shell in a sandbox, beside the session's. */
+export interface SandboxTerminal {
+  write(text: string): void;
+  resize(columns: number, rows: number): void;
+  /** Ends the shell and what runs in it. */
+  close(): void;
+}
+
 /** What the wiring holds: the life of a sandbox. */
 export interface SandboxHost extends Sandbox {
   /**
@@ -247,6 +264,8 @@ export interface SandboxHost extends Sandbox {
    * cannot tell. Throws `sandbox.lost` when what ran is gone.
    */
   usage(): Promise<SandboxUsage | null>;
+  /** A second shell in what runs. Null when nothing runs; absent where a backend has none to give. */
+  terminal?(screen: TerminalScreen): Promise<SandboxTerminal | null>;
   /** Asks what runs inside to end, ends it after a grace, and leaves nothing behind. Idempotent, never throws. */
   stop(): Promise<void>;
 }

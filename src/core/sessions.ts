@@ -1,6 +1,13 @@
 import type { DerivationRequest } from "./derivation.ts";
 import type { Explanation } from "./explain.ts";
-import type { Finding, StoreProblem, Survey, WorkspaceTrees } from "./ports.ts";
+import type {
+  Finding,
+  SandboxTerminal,
+  StoreProblem,
+  Survey,
+  TerminalScreen,
+  WorkspaceTrees,
+} from "./ports.ts";
 import type {
   Derivation,
   FileChange,
@@ -132,6 +139,10 @@ export interface Sessions {
   /** Newest first. */
   list(): Promise<readonly SessionEntry[]>;
   problems(): Promise<readonly StoreProblem[]>;
+  /** Whether this process has the session's sandbox, or would start it. */
+  isLive(session: string): boolean;
+  /** A shell of one's own in the sandbox of a session. Throws `sandbox.unavailable` when none runs here, or it has none to give. */
+  terminal(session: string, screen: TerminalScreen): Promise<SandboxTerminal>;
   /**
    * Forgets what was approved of the folder's dev container and removes what was built of it: the
    * next session asks, and builds again. Resolves with the images that it removed.

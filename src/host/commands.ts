@@ -7,6 +7,7 @@ import { chooseSession } from "./chooseSession.ts";
 import type { CommandParts } from "./commandParts.ts";
 import { explainStep, forkSession, replayFromStep } from "./deriveCommands.ts";
 import { requireTrust, type Folder } from "./folders.ts";
+import { openSandboxLog, openSandboxTerminal, rebuildContainer } from "./sandboxCommands.ts";
 import { askApiKey } from "./secrets.ts";
 import { cancelSession, deleteSession, retrySession } from "./sessionCommands.ts";
 import { profileOf, readSettings } from "./settings.ts";
@@ -39,6 +40,8 @@ export function registerCommands(parts: CommandParts): vscode.Disposable {
     deleteOldSessions: async () => deleteOldSessions(parts),
     setApiKey: async () => setApiKey(parts),
     openSandboxLog: async (argument) => openSandboxLog(parts, argument),
+    openSandboxTerminal: async (argument) => openSandboxTerminal(parts, argument),
+    rebuildContainer: async () => rebuildContainer(parts),
     showLog: async () => parts.log.show(),
     openOutput: async (argument) => openOutput(parts, argument),
     showFilesAtStep: async (argument) => showFilesAtStep(parts, argument),
@@ -141,18 +144,6 @@ async function stopSession({ known }: CommandParts, argument: unknown): Promise<
     );
   }
   await known.refresh();
-}
-
-async function openSandboxLog({ known }: CommandParts, argument: unknown): Promise<void> {
-  const chosen = await chooseSession(known, argument, { states: null, verb: "look at" });
-  if (chosen === undefined) return;
-  const files = await (await known.sessionsOf(chosen.session)).runtimeLog(chosen.session);
-  const newest = files.at(-1);
-  if (newest === undefined) {
-    void vscode.window.showInformationMessage("The sandbox of this session never ran here.");
-    return;
-  }
-  await vscode.window.showTextDocument(vscode.Uri.file(newest), { preview: true });
 }
 
 async function applyChanges(

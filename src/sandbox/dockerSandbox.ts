@@ -1,7 +1,15 @@
 import type Docker from "dockerode";
 import type { Container } from "dockerode";
 import { CairnError } from "../core/errors.ts";
-import type { ExecOptions, ExecResult, Finding, SandboxHost, SandboxUsage } from "../core/ports.ts";
+import type {
+  ExecOptions,
+  ExecResult,
+  Finding,
+  SandboxHost,
+  SandboxTerminal,
+  SandboxUsage,
+  TerminalScreen,
+} from "../core/ports.ts";
 import type { SandboxInfo } from "../core/records.ts";
 import { askToEnd } from "./askToEnd.ts";
 import { readLabels } from "./containerLabels.ts";
@@ -14,6 +22,7 @@ import {
 } from "./dockerEngine.ts";
 import { checkOptions, type DockerSandboxOptions } from "./dockerSandboxOptions.ts";
 import { infoOf, requireRuntime } from "./dockerInfo.ts";
+import { dockerTerminal } from "./dockerTerminal.ts";
 import { dockerUsage } from "./dockerUsage.ts";
 import { lossReason } from "./lossReason.ts";
 import { unmarkContainer } from "./reaper.ts";
@@ -86,6 +95,11 @@ export class DockerSandbox implements SandboxHost {
   async usage(): Promise<SandboxUsage | null> {
     const running = await this.#running;
     return running === null ? null : dockerUsage(running.container);
+  }
+
+  async terminal(screen: TerminalScreen): Promise<SandboxTerminal | null> {
+    const running = await this.#running;
+    return running === null ? null : dockerTerminal(running.container, screen);
   }
 
   async stop(): Promise<void> {

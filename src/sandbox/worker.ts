@@ -5,7 +5,9 @@ import type {
   Finding,
   Log,
   SandboxHost,
+  SandboxTerminal,
   SandboxUsage,
+  TerminalScreen,
 } from "../core/ports.ts";
 import type { SandboxInfo } from "../core/records.ts";
 import type { WorkerState, WorkerStatus } from "../core/workerStatus.ts";
@@ -118,6 +120,10 @@ export class Worker implements SandboxHost {
 
   async usage(): Promise<SandboxUsage | null> {
     return this.#host.usage();
+  }
+
+  async terminal(screen: TerminalScreen): Promise<SandboxTerminal | null> {
+    return (await this.#host.terminal?.(screen)) ?? null;
   }
 
   async stop(): Promise<void> {

@@ -197,6 +197,53 @@ function devContainers(engine: TestEngine): void {
       assert.doesNotMatch(told(at), /later/);
     });
 
+    test("one that the agent writes runs nothing on the host and nothing in its session, and is asked about once it is yours", async () => {
+      const touched = join(cairn.place, "by-the-agent");
+      const written = JSON.stringify({
+        image: engine.image,
+        initializeCommand: `touch ${touched}`,
+        postCreateCommand: "touch /workspace/ran",
+      });
+      const at = await Desk.open(cairn, [
+        does(`mkdir .devcontainer; echo '${written}' > .devcontainer/devcontainer.json`),
+        done,
+      ]);
+      const ran = await start(at, "--image", engine.image);
+      assert.match(told(at), /\[exit 0/);
+      assert.doesNotMatch(ran.stdout, /sandbox\/approval/);
+      assert.ok(!existsSync(touched) && !existsSync(join(at.workspace, "ran")));
+      assert.ok(!existsSync(join(at.workspace, ".devcontainer")), "it is in the copy only");
+      mkdirSync(join(at.workspace, ".devcontainer"));
+      writeFileSync(join(at.workspace, ".devcontainer/devcontainer.json"), written);
+      const next = await start(at);
+      assert.equal(next.code, 3);
+      assert.match(next.stdout, /waiting at sandbox\/approval/);
+      assert.ok(!existsSync(touched));
+    });
+
+    test("a session that is killed while it waits for the approval goes on with the answer, and is not asked twice", async () => {
+      const at = await desk({ image: engine.image, postCreateCommand: "echo x >> ran" }, [
+        does("cat ran"),
+        done,
+      ]);
+      await tag(docker, engine.image, "dev-image:2");
+      writeFileSync(
+        join(at.workspace, ".devcontainer/devcontainer.json"),
+        JSON.stringify({ image: "dev-image:2", postCreateCommand: "echo x >> ran; sleep 1" }),
+      );
+      await changeImage(docker, engine.image, "dev-image:2");
+      assert.equal((await start(at)).code, 3);
+      const { session, waits } = await at.session();
+      const killed = await at.do(["answer", session, waits[0]?.wait ?? "", "approve"], {
+        environment,
+        killWhen: /sandbox\/postCreateCommand/,
+      });
+      assert.equal(killed.signal, "SIGKILL");
+      const resumed = await at.do(["resume", session], { environment });
+      assert.equal(resumed.code, 3, resumed.stderr + resumed.stdout);
+      assert.match(told(at), /^(\[.*\]\n)?x\n\[exit 0/, "it ran on the tree before it");
+    });
+
     test("without it, or when it is turned off, nothing is asked", async () => {
       const at = await desk({ image: "no-such-image" }, [does("true"), done]);
       const missing = await start(at);
