@@ -10,6 +10,8 @@ export async function untilStopped(
   const timer = setTimeout(stopped.resolve, options.timeoutMs, "timedOut");
   const abort = (): void => stopped.resolve("cancelled");
   options.signal.addEventListener("abort", abort);
+  // It may have been cancelled while a shell was started for it.
+  if (options.signal.aborted) abort();
   try {
     return await Promise.race([work.then(() => null), stopped.promise]);
   } finally {

@@ -163,6 +163,18 @@ export function sandboxContract(
       assert.ok(result.durationMs < 5_000);
     });
 
+    test("a command can be cancelled while a shell is started for it", async (context) => {
+      const other = await make();
+      context.after(async () => other.close());
+      await other.sandbox.start();
+      const cancel = new AbortController();
+      setTimeout(() => cancel.abort(), 5);
+      const options = { signal: cancel.signal, timeoutMs: 20_000 };
+      const result = await other.sandbox.run("sleep 100", options);
+      assert.equal(result.status, "cancelled");
+      assert.ok(result.durationMs < 10_000);
+    });
+
     test("a command that is cancelled while it waits for its turn never runs", async () => {
       const cancel = new AbortController();
       const first = run(sandbox, "sleep 0.3");

@@ -10,6 +10,8 @@ const packages = [
   "git",
   "podman",
   "postgresql",
+  "runsc",
+  "strace",
 ] as const;
 
 /** Installs the packages that are missing, as root on Debian; elsewhere does nothing. */

@@ -101,9 +101,13 @@ function sweeps(own: TestEngine): void {
       const dead = await made(labelsFor("dead", gone));
       await docker.createVolume({ Name: `${name}-dead`, Labels: labelsFor("dead", gone) });
       await docker.createVolume({ Name: `${name}-living`, Labels: labelsFor("living", alive) });
+      const network = { Name: `${name}-dead`, Internal: true, Labels: labelsFor("dead", gone) };
+      await docker.createNetwork(network);
       await mark("dead", gone);
       await mark("living", alive);
-      assert.equal(await sweep(), 2);
+      assert.equal(await sweep(), 3);
+      const networks = (await docker.listNetworks()).map(({ Name }) => Name);
+      assert.equal(networks.includes(`${name}-dead`), false);
       assert.deepEqual((await here([...others, dead])).toSorted(), others.toSorted());
       const { Volumes: volumes } = await docker.listVolumes();
       assert.deepEqual(
