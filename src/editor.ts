@@ -11,6 +11,7 @@ import { pruneQuietly } from "./host/pruneQuietly.ts";
 import { ReplayDocuments } from "./host/replayDocument.ts";
 import { Runs } from "./host/runs.ts";
 import { readApiKey } from "./host/secrets.ts";
+import { SandboxPolicy } from "./host/sandboxPolicy.ts";
 import { SessionsTree } from "./host/sessionsTree.ts";
 import { readSettings } from "./host/settings.ts";
 import { statusBar } from "./host/statusBar.ts";
@@ -32,6 +33,7 @@ export function openEditor(
   const folders = new Folders(async (folder) => {
     const settings = readSettings(folder.uri);
     const socket = settings["sandbox.dockerSocket"];
+    const runtime = settings["sandbox.runtime"];
     const sessions = new Engine({
       workspace: folder.uri.fsPath,
       dist: new URL(".", import.meta.url),
@@ -39,6 +41,8 @@ export function openEditor(
       version: String(context.extension.packageJSON.version),
       image: settings["sandbox.image"],
       dockerSocket: socket === "" ? null : socket,
+      runtime: runtime === "" ? null : runtime,
+      gpus: settings["sandbox.gpus"],
       environment: process.env,
       apiKey: async (url) => readApiKey(secrets, url),
       log: log.write,
@@ -52,6 +56,7 @@ export function openEditor(
   const refresh = (): void => void known.refresh();
   const runs = new Runs(known, log.write);
   const replays = new ReplayDocuments(known);
+  const policy = new SandboxPolicy(folders);
   const panel = new Panel({
     extension: extensionUri,
     known,
@@ -65,9 +70,10 @@ export function openEditor(
     log,
     known,
     replays,
+    policy,
     panel,
     statusBar(known, async () => workers.statuses()),
-    registerCommands({ folders, known, runs, panel, replays, secrets, log }),
+    registerCommands({ folders, known, runs, panel, replays, policy, secrets, log }),
     view.onDidChangeVisibility(refresh),
     vscode.window.onDidChangeWindowState(({ focused }) => focused && refresh()),
     vscode.workspace.onDidGrantWorkspaceTrust(refresh),

@@ -4,6 +4,7 @@ import type { KnownSessions } from "./knownSessions.ts";
 import type { LogChannel } from "./log.ts";
 import type { Panel } from "./panel.ts";
 import type { ReplayDocuments } from "./replayDocument.ts";
+import type { SandboxPolicy } from "./sandboxPolicy.ts";
 import type { Runs } from "./runs.ts";
 
 /** What the commands work with. */
@@ -13,6 +14,7 @@ export interface CommandParts {
   readonly runs: Runs;
   readonly panel: Panel;
   readonly replays: ReplayDocuments;
+  readonly policy: SandboxPolicy;
   readonly secrets: vscode.SecretStorage;
   readonly log: LogChannel;
 }

@@ -42,6 +42,7 @@ export function registerCommands(parts: CommandParts): vscode.Disposable {
     openSandboxLog: async (argument) => openSandboxLog(parts, argument),
     openSandboxTerminal: async (argument) => openSandboxTerminal(parts, argument),
     rebuildContainer: async () => rebuildContainer(parts),
+    showSandboxPolicy: async () => parts.policy.show(),
     showLog: async () => parts.log.show(),
     openOutput: async (argument) => openOutput(parts, argument),
     showFilesAtStep: async (argument) => showFilesAtStep(parts, argument),

@@ -13,6 +13,8 @@ const settings = z.object({
   "sandbox.devContainer": z.enum(["auto", "off"]),
   "sandbox.image": z.string().trim().min(1),
   "sandbox.dockerSocket": z.string().trim(),
+  "sandbox.runtime": z.string().trim(),
+  "sandbox.gpus": z.nullable(z.union([z.literal("all"), z.int().positive()])),
   profile: z.string(),
   "skills.source": z.string().trim(),
   "workspace.exclude": z.array(z.string().trim().min(1)),

@@ -22,6 +22,7 @@ import {
 } from "./dockerEngine.ts";
 import { checkOptions, type DockerSandboxOptions } from "./dockerSandboxOptions.ts";
 import { infoOf, requireRuntime } from "./dockerInfo.ts";
+import { deferred } from "./deferred.ts";
 import { dockerTerminal } from "./dockerTerminal.ts";
 import { dockerUsage } from "./dockerUsage.ts";
 import { lossReason } from "./lossReason.ts";
@@ -80,7 +81,7 @@ export class DockerSandbox implements SandboxHost {
       return [...found, ...(await this.#trials(running))];
     });
     if (findings.some(isBroken)) await this.#end(atOnce);
-    else running.oomKills = oomKills(await lookAtGroups(container));
+    else if (this.#running !== null) running.oomKills = oomKills(await lookAtGroups(container));
     return findings;
   }
 
@@ -152,9 +153,13 @@ export class DockerSandbox implements SandboxHost {
   /** Work that needs the container, and ends with the reason when it is lost meanwhile. */
   async #whileHere<T>(running: Launched, work: () => Promise<T>): Promise<T> {
     const { container, worker } = running;
-    const watch = watchContainer(container, (cause) => worker.lose(cause));
+    const gone = deferred<never>();
+    const watch = watchContainer(container, (cause) => {
+      worker.lose(cause);
+      gone.reject(cause);
+    });
     try {
-      return await work();
+      return await Promise.race([work(), gone.promise]);
     } catch (error) {
       // What the engine refuses or drops now, it does because the container is not there.
       if (CairnError.is(error) && error.code !== "sandbox.lost") throw error;

@@ -42,7 +42,8 @@ type Command = (state: string, socketPath: string) => readonly string[];
 
 async function startPrivateEngine(command: Command): Promise<TestEngine> {
   const state = await mkdtemp("/tmp/cairn-engine-");
-  await writeFile(join(state, "daemon.json"), "{}");
+  const runtimes = await otherRuntimes();
+  await writeFile(join(state, "daemon.json"), JSON.stringify({ runtimes }));
   // Podman keeps a process for each one that ended, for so many seconds.
   await writeFile(join(state, "containers.conf"), "[engine]\nexit_command_delay = 0\n");
   const socketPath = join(state, "engine.sock");
@@ -125,6 +126,16 @@ async function isUsed(directory: string): Promise<boolean> {
     readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""),
   );
   return (await Promise.all(lines)).some((line) => line.includes(`${directory}/`));
+}
+
+/** gVisor where it is installed; a network of its own would be one more thing that can fail. */
+async function otherRuntimes(): Promise<object> {
+  const path = "/usr/bin/runsc";
+  const there = await access(path).then(
+    () => true,
+    () => false,
+  );
+  return there ? { runsc: { path, runtimeArgs: ["--network=none"] } } : {};
 }
 
 async function answers(socketPath: string): Promise<boolean> {
