@@ -35,7 +35,7 @@ __cairn() {
       \builtin printf %s "$3" >&212
       \builtin set -- "$1" "$2" "$3" /proc/[0-9]*
       \builtin printf '\0%s %s ' "$3" "$1"
-      \builtin printf '%s ' "${"$"}{@:4}"
+      if [[ -e $4 ]]; then \builtin printf '%s ' "${"$"}{@:4}"; fi
       \builtin pwd
       \builtin printf '\0' ;;
   esac

@@ -27,6 +27,7 @@ export interface BubblewrapSandboxOptions {
 
 /** What a place is made of; another number when that changes. */
 const digest = "bubblewrap-place-1";
+const startAttempts = 3;
 const logs = "/agent/logs";
 const workspace = "/workspace";
 
@@ -123,9 +124,16 @@ export class BubblewrapSandbox implements SandboxHost {
   }
 
   async #startedPlace(): Promise<Place> {
-    const place = await this.#makePlace();
-    await place.worker.start().catch((error: unknown) => this.#refuse(place, error));
-    return place;
+    for (let attempt = 1; ; attempt += 1) {
+      const place = await this.#makePlace();
+      try {
+        await place.worker.start();
+        return place;
+      } catch (error) {
+        if (attempt === startAttempts || !mountWentAway(error)) return this.#refuse(place, error);
+        await this.#end(place);
+      }
+    }
   }
 
   /** Ends a place that does not keep its policy, and says what does not hold. */
@@ -172,6 +180,11 @@ export class BubblewrapSandbox implements SandboxHost {
       { cause },
     );
   }
+}
+
+/** Bubblewrap walks all mounts of the machine, and one of them may be taken away meanwhile. */
+function mountWentAway(error: unknown): boolean {
+  return error instanceof Error && /mount.*No such file or directory/.test(error.message);
 }
 
 async function findings(worker: BubblewrapPlace): Promise<readonly Finding[]> {

@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import type { Container, Exec } from "dockerode";
 import { CairnError } from "../core/errors.ts";
 import { deferred } from "./deferred.ts";
+import { execState } from "./dockerEngine.ts";
 import { dockerFrames, type FrameSinks } from "./dockerFrames.ts";
 import type { OutputEvents, OutputPaths, ShellEvents, ShellTransport } from "./shellTransport.ts";
 import { untilThere } from "./untilThere.ts";
@@ -146,9 +147,9 @@ export class DockerContainer {
    */
   async #exitCode(exec: Exec): Promise<number | null> {
     return untilThere(async () => {
-      const state = await this.#warden.whileHere(exec.inspect());
-      return state.Running ? null : { code: state.ExitCode };
-    }).then(({ code }) => code);
+      const state = await this.#warden.whileHere(execState(exec));
+      return state.running ? null : state;
+    }).then(({ exitCode }) => exitCode);
   }
 }
 

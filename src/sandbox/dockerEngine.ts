@@ -1,5 +1,5 @@
 import type Docker from "dockerode";
-import type { Container } from "dockerode";
+import type { Container, Exec } from "dockerode";
 import * as z from "zod";
 import { CairnError } from "../core/errors.ts";
 import { within } from "./within.ts";
@@ -66,4 +66,21 @@ export function engineReason(error: unknown): string {
   const parsed = z.object({ json: z.object({ message: z.string() }) }).safeParse(error);
   const text = parsed.data?.json.message ?? (error instanceof Error ? error.message : "no answer");
   return text.replaceAll(/\s+/g, " ").trim().slice(0, 300);
+}
+
+export interface ExecState {
+  readonly running: boolean;
+  /** Null when the engine does not know. */
+  readonly exitCode: number | null;
+}
+
+/** Podman forgets a program some time after it ended: then all that is known is that it did. */
+export async function execState(exec: Exec): Promise<ExecState> {
+  try {
+    const { Running: running, ExitCode: exitCode } = await exec.inspect();
+    return { running, exitCode };
+  } catch (error) {
+    if (statusOf(error) !== 404) throw error;
+    return { running: false, exitCode: null };
+  }
 }

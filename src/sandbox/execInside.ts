@@ -1,4 +1,5 @@
 import type { Container } from "dockerode";
+import { execState } from "./dockerEngine.ts";
 import { dockerFrames } from "./dockerFrames.ts";
 
 /** What a program of an image says is not trusted to be short. */
@@ -25,11 +26,10 @@ export async function execInside(
     stream.on("data", dockerFrames(sinks, reject));
     stream.on("end", resolve).on("close", resolve).on("error", reject);
   });
-  const { ExitCode } = await exec.inspect();
   return {
     stdout: Buffer.concat(stdout),
     stderr: Buffer.concat(stderr).toString("utf8"),
-    exitCode: ExitCode,
+    exitCode: (await execState(exec)).exitCode,
   };
 }
 

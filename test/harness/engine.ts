@@ -45,7 +45,7 @@ async function startPrivateEngine(command: Command): Promise<TestEngine> {
   const runtimes = await otherRuntimes();
   await writeFile(join(state, "daemon.json"), JSON.stringify({ runtimes }));
   // Podman keeps a process for each one that ended, for so many seconds.
-  await writeFile(join(state, "containers.conf"), "[engine]\nexit_command_delay = 0\n");
+  await writeFile(join(state, "containers.conf"), "[engine]\nexit_command_delay = 3\n");
   const socketPath = join(state, "engine.sock");
   const engine = startService(state, command(state, socketPath));
   const stop = async (): Promise<void> => {

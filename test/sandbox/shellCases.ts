@@ -123,6 +123,13 @@ export const shellCases: readonly ShellCase[] = [
     shell: "same",
   },
   {
+    sentence: "options of the shell that hide files change nothing",
+    command: "set -f; shopt -s nullglob; GLOBIGNORE='*'; cd /tmp; cd - >&2; echo /e*",
+    exitCode: 0,
+    stdout: "/e*\n",
+    shell: "same",
+  },
+  {
     sentence: "redefined builtins change nothing",
     command:
       "printf() { true; }; builtin() { true; }; eval() { true; }; exec() { true; }; unset() { true; }; set() { true; }; return() { true; }; pwd() { true; }; source() { true; }; cd() { true; }; .() { true; }",
