@@ -50,6 +50,7 @@ const rooms = {
   host: ["vscode", "../protocol.ts", "node:crypto", "node:os", "node:path", "zod"],
   cli: [
     "../engine.ts",
+    "../processParts.ts",
     "../scaleOut.ts",
     "node:events",
     "node:fs",

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import * as vscode from "vscode";
-import { Engine, processWorkers } from "./engine.ts";
+import { Engine } from "./engine.ts";
+import { processWorkers } from "./processParts.ts";
 import { registerCommands } from "./host/commands.ts";
 import type { Editor } from "./host/firstUse.ts";
 import { Folders } from "./host/folders.ts";

@@ -40,12 +40,11 @@ import type {
 import type { Answer } from "./core/waitAnswer.ts";
 import { Deadlines } from "./deadlines.ts";
 import { exportBundle, importBundle } from "./bundle/bundle.ts";
-import { EmbeddedDriver } from "./durable/embeddedDriver.ts";
 import { thisOwner } from "./durable/owner.ts";
-import { placeStore, stateRoot, storeKey } from "./durable/storePlace.ts";
+import { stateRoot } from "./durable/storePlace.ts";
 import { ModelSource } from "./model/modelSource.ts";
-import { runningWorkers, type ProcessStatus } from "./sandbox/statusSocket.ts";
 import { Workers } from "./sandbox/workers.ts";
+import { openStore } from "./openStore.ts";
 import { PartsMaker } from "./sessionParts.ts";
 
 export { verifyBundle } from "./bundle/bundle.ts";
@@ -123,7 +122,7 @@ export class Engine implements Sessions {
     const owner = thisOwner(process.pid);
     const { driver, notice } =
       options.driver === undefined
-        ? openStore(options, { root, owner })
+        ? openStore({ ...options, root, owner })
         : { driver: options.driver, notice: null };
     this.notice = notice;
     this.#driver = driver;
@@ -471,26 +470,4 @@ function sourceOfUnfinished({ first, last }: SessionSummary): readonly string[] 
   const status = statusOf(last);
   const source = first.kind === "session.started" ? first.spec.replayOf : null;
   return source !== null && (status === "running" || status === "waiting") ? [source] : [];
-}
-
-/** What joins the sandboxes of all engines of a process behind one socket. Whoever makes it closes it. */
-export function processWorkers(environment: NodeJS.ProcessEnv, log: Log): Workers {
-  return new Workers(stateRoot(environment), log);
-}
-
-/** What every process of this user says of the sandboxes that it runs. */
-export async function runningSandboxes(
-  environment: NodeJS.ProcessEnv,
-): Promise<readonly ProcessStatus[]> {
-  return runningWorkers(stateRoot(environment));
-}
-
-function openStore(
-  options: EngineOptions,
-  { root, owner }: { readonly root: string; readonly owner: string },
-): { readonly driver: DurableDriver; readonly notice: string | null } {
-  const key = storeKey(root);
-  const { path, notice } = placeStore(options.workspace, root);
-  const worker = new URL("storeWorker.cjs", options.dist);
-  return { driver: new EmbeddedDriver({ path, key, owner, worker }), notice };
 }

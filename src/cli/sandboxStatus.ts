@@ -1,5 +1,5 @@
 import { isHealthy, type WorkerStatus } from "../core/workerStatus.ts";
-import { runningSandboxes } from "../engine.ts";
+import { runningSandboxes } from "../processParts.ts";
 import { exitCodes } from "./exitCodes.ts";
 import { plain } from "./plain.ts";
 

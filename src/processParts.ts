@@ -1,0 +1,16 @@
+import type { Log } from "./core/ports.ts";
+import { stateRoot } from "./durable/storePlace.ts";
+import { runningWorkers, type ProcessStatus } from "./sandbox/statusSocket.ts";
+import { Workers } from "./sandbox/workers.ts";
+
+/** What joins the sandboxes of all engines of a process behind one socket. Whoever makes it closes it. */
+export function processWorkers(environment: NodeJS.ProcessEnv, log: Log): Workers {
+  return new Workers(stateRoot(environment), log);
+}
+
+/** What every process of this user says of the sandboxes that it runs. */
+export async function runningSandboxes(
+  environment: NodeJS.ProcessEnv,
+): Promise<readonly ProcessStatus[]> {
+  return runningWorkers(stateRoot(environment));
+}
