@@ -24,7 +24,7 @@ import type {
   SessionStatus,
 } from "./core/records.ts";
 import { statusOf, viewOf, type OpenWait } from "./core/replay.ts";
-import { chooseExpired, type RetentionPolicy } from "./core/retention.ts";
+import { chooseExpired, keptSessions, type RetentionPolicy } from "./core/retention.ts";
 import { Session } from "./core/session.ts";
 import { treeAt } from "./core/treeAt.ts";
 import type {
@@ -282,14 +282,7 @@ export class Engine implements Sessions {
 
   async prune(policy: RetentionPolicy): Promise<Pruned> {
     const [summaries, sizes] = await Promise.all([this.#driver.list(), this.#driver.sizes()]);
-    const needed = new Set(summaries.flatMap(sourceOfUnfinished));
-    const kept = summaries.map(({ session, last, held }) => ({
-      session,
-      status: statusOf(last),
-      lastAt: last.at,
-      bytes: sizes.get(session) ?? 0,
-      held: held || needed.has(session) || this.#live.has(session),
-    }));
+    const kept = keptSessions(summaries, sizes, (session) => this.#live.has(session));
     const { expired, bytesOver } = chooseExpired(kept, policy, world.now());
     for (const { session } of expired) await this.remove(session);
     const removed = expired.map(({ session, reason }) => ({
@@ -463,11 +456,4 @@ export class Engine implements Sessions {
       .finally(() => this.#dropping.delete(id));
     this.#dropping.set(id, dropped);
   }
-}
-
-/** A replay or a fork that has not ended goes on only while its source is there. */
-function sourceOfUnfinished({ first, last }: SessionSummary): readonly string[] {
-  const status = statusOf(last);
-  const source = first.kind === "session.started" ? first.spec.replayOf : null;
-  return source !== null && (status === "running" || status === "waiting") ? [source] : [];
 }

@@ -1,4 +1,6 @@
+import type { SessionSummary } from "./ports.ts";
 import type { SessionStatus } from "./records.ts";
+import { statusOf } from "./replay.ts";
 
 export interface KeptSession {
   readonly session: string;
@@ -50,6 +52,29 @@ export function chooseExpired(
     ],
     bytesOver: maxBytes === null ? 0 : Math.max(0, total - maxBytes),
   };
+}
+
+/** Sessions as a policy sees them: those that run here, and sources that others need, are held. */
+export function keptSessions(
+  summaries: readonly SessionSummary[],
+  sizes: ReadonlyMap<string, number>,
+  isLive: (session: string) => boolean,
+): readonly KeptSession[] {
+  const needed = new Set(summaries.flatMap(sourceOfUnfinished));
+  return summaries.map(({ session, last, held }) => ({
+    session,
+    status: statusOf(last),
+    lastAt: last.at,
+    bytes: sizes.get(session) ?? 0,
+    held: held || needed.has(session) || isLive(session),
+  }));
+}
+
+/** A replay or a fork that has not ended goes on only while its source is there. */
+function sourceOfUnfinished({ first, last }: SessionSummary): readonly string[] {
+  const status = statusOf(last);
+  const source = first.kind === "session.started" ? first.spec.replayOf : null;
+  return source !== null && (status === "running" || status === "waiting") ? [source] : [];
 }
 
 function mayGo({ status, held }: KeptSession): boolean {
