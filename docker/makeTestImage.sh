@@ -20,7 +20,7 @@ mkdir -p "$root"/{usr/bin,usr/lib,usr/lib64,etc,dev,proc,sys,run,tmp,workspace,a
 for directory in bin lib lib64; do ln -s "usr/$directory" "$root/$directory"; done
 
 programs="bash sh awk base64 basename cat chmod cmp comm cp curl cut date dd df diff dirname du env
-  expr file find git grep gzip head hostname id jq kill ln ls md5sum mkdir mkfifo mktemp mv nproc od
+  expr file find git grep gzip head hostname id jq kill ln ls md5sum mkdir mkfifo mktemp mv node nproc od
   patch paste pgrep pkill printf ps pwd readlink realpath rg rm rmdir sed seq setsid sha256sum sleep
   sort split stat stty sync tail tar tee timeout touch tr true truncate uname uniq wc whoami xargs xxd yes"
 for program in $programs; do

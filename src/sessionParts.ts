@@ -291,6 +291,7 @@ export class PartsMaker {
       tree,
       state,
       image: image ?? usual,
+      recipe: new URL("../docker/sandbox.Dockerfile", dist).pathname,
       runtime: runtime ?? null,
       gpus: gpus ?? null,
       socketPath: engineSocket(dockerSocket),

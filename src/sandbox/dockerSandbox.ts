@@ -196,14 +196,14 @@ export class DockerSandbox implements SandboxHost {
 
   async #image(): Promise<Docker.ImageInspectInfo> {
     const docker = await this.#engine();
-    const { image, dev, socketPath, runtime } = this.#options;
+    const { image, recipe, dev, socketPath, runtime } = this.#options;
     if (runtime !== null) await requireRuntime(docker, runtime);
     const name = dev === null ? image : await dev.image();
     return answerOf(docker.getImage(name).inspect(), (cause) =>
       statusOf(cause) === 404
         ? new CairnError(
             "sandbox.imageMissing",
-            `The image ${image} is not on this machine. Build it with: docker build -t ${image} -f docker/sandbox.Dockerfile docker`,
+            `The image ${image} is not on this machine. Build it with: docker build -t ${image} - < '${recipe}'`,
             { cause },
           )
         : engineUnavailable(socketPath, cause),

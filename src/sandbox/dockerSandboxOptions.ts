@@ -10,6 +10,8 @@ export interface DockerSandboxOptions {
   /** A host directory of the session's own; holds `/agent/logs` and `/agent/runtime`. */
   readonly state: string;
   readonly image: string;
+  /** The Dockerfile that an image is built with, for the sentence that says so. */
+  readonly recipe: string;
   /** Name of a runtime that the engine lists; null for the engine's own choice. */
   readonly runtime: string | null;
   readonly gpus: Gpus | null;

@@ -146,14 +146,17 @@ async function create(
   );
 }
 
-function cannotStart({ image, runtime, gpus }: DockerSandboxOptions, cause?: unknown): CairnError {
+function cannotStart(
+  { image, recipe, runtime, gpus }: DockerSandboxOptions,
+  cause?: unknown,
+): CairnError {
   const reason = engineReason(cause);
   const sentence =
     gpus !== null && /device driver|gpu|nvidia|cdi/i.test(reason)
       ? `The container engine cannot give a container ${gpus === "all" ? "the GPUs" : `${gpus} GPUs`} (${reason}). Install its GPU toolkit, or empty cairn.sandbox.gpus.`
       : runtime !== null
         ? `The image ${image} cannot be started with the runtime ${runtime}: ${reason}. Choose another one in cairn.sandbox.runtime or with --runtime.`
-        : `The image ${image} cannot be started: ${reason}. It has to have bash, cat, mkfifo and rm; docker/sandbox.Dockerfile builds one that does.`;
+        : `The image ${image} cannot be started: ${reason}. It has to have bash, cat, mkfifo and rm; ${recipe} builds one that does.`;
   return new CairnError("sandbox.unavailable", sentence, { cause });
 }
 

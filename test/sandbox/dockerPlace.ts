@@ -9,7 +9,7 @@ import type { TestEngine } from "../harness/engine.ts";
 let sessions = 0;
 
 /** What of a sandbox is the same for most tests. */
-type Usual = Pick<DockerSandboxOptions, "runtime" | "gpus" | "keeper" | "marks">;
+type Usual = Pick<DockerSandboxOptions, "recipe" | "runtime" | "gpus" | "keeper" | "marks">;
 
 export interface DockerUnderTest extends SandboxUnderTest, Usual {
   readonly sandbox: DockerSandbox;
@@ -27,7 +27,8 @@ export async function dockerPlace(
   const tree = join(place, "workspace");
   const lines: string[] = [];
   const marks = join(place, "marks");
-  const usual: Usual = { runtime: null, gpus: null, keeper: testKeeper, marks };
+  const recipe = "sandbox.Dockerfile";
+  const usual: Usual = { recipe, runtime: null, gpus: null, keeper: testKeeper, marks };
   const sandbox = new DockerSandbox({
     ...usual,
     ...engine,

@@ -208,6 +208,7 @@ function withoutEngine(): void {
         state: "/s",
         marks: "/m",
         image: "i",
+        recipe: "sandbox.Dockerfile",
         runtime: null,
         gpus: null,
         keeper: testKeeper,

@@ -10,6 +10,7 @@ const sandbox = new DockerSandbox({
   tree: `${place}/tree`,
   state: place,
   marks: `${place}/marks`,
+  recipe: "sandbox.Dockerfile",
   runtime: null,
   gpus: null,
   dev: null,

@@ -24,6 +24,7 @@ const options: DockerSandboxOptions = {
   tree: "/host/tree",
   state: "/host/state",
   image: "image",
+  recipe: "sandbox.Dockerfile",
   runtime: null,
   gpus: null,
   dev: null,
