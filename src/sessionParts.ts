@@ -70,6 +70,7 @@ type ChooseRequest = Pick<StartRequest, "sandbox" | "devContainer">;
 /** Makes what one session runs with: sandbox, trees, tools, skills. A flow or a tool of one's own gets its line here. */
 export class PartsMaker {
   readonly #options: PartsOptions;
+  readonly #logs = new Map<string, RuntimeLog>();
 
   constructor(options: PartsOptions) {
     this.#options = options;
@@ -229,6 +230,7 @@ export class PartsMaker {
 
   /** Logs and copies of a session that is deleted. */
   async removeHome(id: string): Promise<void> {
+    this.#logs.delete(id);
     await rm(this.#home(id), { recursive: true, force: true });
   }
 
@@ -316,7 +318,12 @@ export class PartsMaker {
   }
 
   #kept(id: string): RuntimeLog {
-    return new RuntimeLog(this.#home(id), (line) => redactText(line, []).text);
+    let log = this.#logs.get(id);
+    if (log === undefined) {
+      log = new RuntimeLog(this.#home(id), (line) => redactText(line, []).text);
+      this.#logs.set(id, log);
+    }
+    return log;
   }
 
   #home(id: string): string {

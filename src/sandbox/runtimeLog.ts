@@ -18,6 +18,9 @@ export class RuntimeLog {
   readonly #path: string;
   readonly #limits: RuntimeLogLimits;
   readonly #clean: (line: string) => string;
+  readonly #lines: { readonly at: number; readonly line: string }[] = [];
+  /** Null before the first line. Another process that writes, too, is seen by the next one. */
+  #size: number | null = null;
 
   /** `home` is the session's own directory; `clean` takes out what must not be kept. */
   constructor(
@@ -30,28 +33,44 @@ export class RuntimeLog {
     this.#limits = limits;
   }
 
-  /** Never throws: no session fails for want of a log. */
+  /** On disk a moment later, out of the way of the command that it tells of. Never throws. */
   write(line: string): void {
-    // Set in, so that no text of a command looks like a line of ours.
-    const text = this.#clean(line).replaceAll(/\r?\n|\r/gu, "\n    ");
+    if (this.#lines.length === 0) setImmediate(() => this.flush());
+    this.#lines.push({ at: Date.now(), line });
+  }
+
+  /** No session fails for want of a log. */
+  flush(): void {
+    const lines = this.#lines.splice(0).map(({ at, line }) => {
+      // Set in, so that no text of a command looks like a line of ours.
+      const text = this.#clean(line).replaceAll(/\r?\n|\r/gu, "\n    ");
+      return `${new Date(at).toISOString()} ${text}\n`;
+    });
     try {
-      mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
-      this.#turnOver();
-      appendFileSync(this.#path, `${new Date().toISOString()} ${text}\n`, { mode: 0o600 });
+      for (const line of lines) this.#append(Buffer.from(line));
     } catch {
       // The disk is full or the session was deleted meanwhile.
     }
   }
 
+  #append(bytes: Buffer): void {
+    if (this.#size === null) {
+      mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
+      this.#size = statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0;
+    }
+    if (this.#size >= this.#limits.bytes) this.#turnOver();
+    appendFileSync(this.#path, bytes, { mode: 0o600 });
+    this.#size += bytes.length;
+  }
+
   #turnOver(): void {
-    const size = statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0;
-    if (size < this.#limits.bytes) return;
     for (let older = this.#limits.files - 1; older > 0; older -= 1) {
       const newer = older === 1 ? this.#path : `${this.#path}.${older - 1}`;
       if (statSync(newer, { throwIfNoEntry: false }) !== undefined) {
         renameSync(newer, `${this.#path}.${older}`);
       }
     }
+    this.#size = 0;
   }
 }
 

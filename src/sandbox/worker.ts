@@ -44,7 +44,11 @@ interface Task {
   readonly startedAt: number;
 }
 
-const usualHeart: Heart = { everyMs: 2_000, withinMs: 2_000, misses: 2 };
+const usualHeart: Heart = { everyMs: 2_000, withinMs: 3_000, misses: 2 };
+/** An engine counts a container once a second, and lets whoever asks again wait for that. */
+const freshMs = 1_500;
+/** Their words are in the log already: the command, and what it gave. */
+const said: ReadonlySet<WorkerEvent> = new Set(["task", "result"]);
 const longestTask = 200;
 
 /**
@@ -61,6 +65,8 @@ export class Worker implements SandboxHost {
   #starting: Promise<void> | null = null;
   #startedAt: number | null = null;
   #lastHeartbeat: number | null = null;
+  #used: SandboxUsage | null = null;
+  #measuring: Promise<SandboxUsage | null> | null = null;
   #tools: Readonly<Record<string, string>> = {};
   /** Rejects what waits for an answer that will not come. */
   #silence = deferred<never>();
@@ -158,6 +164,8 @@ export class Worker implements SandboxHost {
   async #spawn(): Promise<void> {
     const { workers, info, tools } = this.#options;
     this.#move("spawn");
+    this.#measuring = null;
+    this.#lastHeartbeat = null;
     this.#silence = deferred<never>();
     this.#silence.promise.catch(() => undefined);
     workers.add(this);
@@ -165,8 +173,7 @@ export class Worker implements SandboxHost {
       await this.#host.start();
       this.#startedAt = Date.now();
       this.#move("spawned");
-      await this.#host.usage();
-      this.#lastHeartbeat = Date.now();
+      await this.#measure();
       this.#move("healthy");
       this.#tools = await tools.of(info.digest, async () => findTools(this.#host));
       this.#move("registered");
@@ -184,7 +191,7 @@ export class Worker implements SandboxHost {
   #move(event: WorkerEvent): void {
     const next = stateAfter(this.#state, event);
     if (next === null) return;
-    this.#options.note(`${this.#state} → ${next} (${event})`);
+    if (!said.has(event)) this.#options.note(`${this.#state} → ${next} (${event})`);
     this.#state = next;
   }
 
@@ -223,22 +230,36 @@ export class Worker implements SandboxHost {
   }
 
   async #isHeard(): Promise<boolean> {
-    const usage = this.#host.usage().then(
+    const usage = this.#measure().then(
       () => true,
       () => false,
     );
-    const heard = (await within(this.#heart.withinMs, usage)) ?? false;
-    if (heard) this.#lastHeartbeat = Date.now();
-    return heard;
+    const heard = await within(this.#heart.withinMs, usage);
+    // It is asked anew, and not waited for once more.
+    if (heard === null) this.#measuring = null;
+    return heard ?? false;
+  }
+
+  /** One question at a time, however many want to know; every answer is a heartbeat. */
+  async #measure(): Promise<SandboxUsage | null> {
+    this.#measuring ??= (async () => {
+      try {
+        this.#used = await this.#host.usage();
+        this.#lastHeartbeat = Date.now();
+        return this.#used;
+      } finally {
+        this.#measuring = null;
+      }
+    })();
+    return this.#measuring;
   }
 
   /** What it uses, when it runs and answers in time. */
   async #sign(): Promise<SandboxUsage | null> {
     if (this.#startedAt === null) return null;
+    if (Date.now() - (this.#lastHeartbeat ?? 0) < freshMs) return this.#used;
     try {
-      const usage = await within(this.#heart.withinMs, this.#host.usage());
-      if (usage !== null) this.#lastHeartbeat = Date.now();
-      return usage;
+      return await within(this.#heart.withinMs, this.#measure());
     } catch (error) {
       if (CairnError.is(error, "sandbox.lost")) this.#lose();
       return null;

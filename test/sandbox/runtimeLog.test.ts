@@ -17,6 +17,7 @@ test("the runtime log is turned over by size, and the oldest lines go", async ()
   const place = await home();
   const log = new RuntimeLog(place, same, { bytes: 100, files: 3 });
   for (let n = 0; n < 30; n += 1) log.write(`line ${n}`);
+  log.flush();
   const files = await runtimeLogFiles(place);
   assert.deepEqual(
     files.map((file) => basename(file)),
@@ -33,7 +34,9 @@ test("the runtime log is turned over by size, and the oldest lines go", async ()
 
 test("a line of a command cannot look like a line of the log", async () => {
   const place = await home();
-  new RuntimeLog(place, same).write("$ echo\n2026-01-01T00:00:00.000Z stopping\rx");
+  const log = new RuntimeLog(place, same);
+  log.write("$ echo\n2026-01-01T00:00:00.000Z stopping\rx");
+  log.flush();
   const [file = ""] = await runtimeLogFiles(place);
   const lines = (await readFile(file, "utf8")).trimEnd().split("\n");
   assert.equal(lines.filter((line) => /^\d{4}-/.test(line)).length, 1);
@@ -41,12 +44,16 @@ test("a line of a command cannot look like a line of the log", async () => {
 
 test("the log is its owner's alone, and what must not be kept is taken out", async () => {
   const place = await home();
-  new RuntimeLog(place, (line) => line.replaceAll("hunter2", "…")).write("$ echo hunter2");
+  const log = new RuntimeLog(place, (line) => line.replaceAll("hunter2", "…"));
+  log.write("$ echo hunter2");
+  log.flush();
   const [file = ""] = await runtimeLogFiles(place);
   assert.equal((await stat(file)).mode & 0o777, 0o600);
   assert.match(await readFile(file, "utf8"), /^\S+Z \$ echo …\n$/);
 });
 
 test("a log that cannot be written stops nothing", () => {
-  new RuntimeLog("/dev/null", same).write("lost");
+  const log = new RuntimeLog("/dev/null", same);
+  log.write("lost");
+  log.flush();
 });
