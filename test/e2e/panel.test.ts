@@ -70,6 +70,18 @@ const form: WaitSubject = {
   schema: { type: "object", properties: { name: { type: "string" } } },
 };
 
+const image: WaitSubject = {
+  kind: "image",
+  image: "cairn-dev:1",
+  identity: "build:abc",
+  file: ".devcontainer/devcontainer.json",
+  dockerfile: "FROM debian\nRUN <img src=x onerror=alert(1)>\n",
+  context: "3 files (4 kB) of the folder go into the build.",
+  env: { WORD: "one" },
+  commands: [{ name: "postCreateCommand", command: "make <b>set-up</b>" }],
+  refused: ["initializeCommand: it would run on your machine, so it never runs."],
+};
+
 const usualKinds: Readonly<Record<WaitSubject["kind"], WaitKind>> = {
   tool: "approval",
   apply: "approval",
@@ -383,6 +395,19 @@ suite("the approvals panel", () => {
     );
   });
 
+  test("a dev container shows what it is built from, what it runs inside and what it does not get, all as text", async () => {
+    await show(wait("one", image));
+    const shown = async (label: string): Promise<string> =>
+      (await page.getByLabel(label, { exact: true }).textContent()) ?? "";
+    assert.match(await shown("Dockerfile"), /^FROM debian\nRUN <img src=x onerror=alert\(1\)>/);
+    assert.equal(await shown("Commands of the folder"), "# postCreateCommand\nmake <b>set-up</b>");
+    assert.match(await shown("What it does not get"), /^initializeCommand: /);
+    assert.equal(await page.locator("img, b").count(), 0);
+    await armed();
+    await page.getByRole("button", { name: "Approve" }).click();
+    assert.deepEqual(await answers(), [{ approved: true, note: "" }]);
+  });
+
   test("a wait that changed is a new card", async () => {
     await show(wait("one", command("ls")));
     await show(wait("one", command("rm -rf ."), { digest: "another digest" }));
@@ -402,6 +427,7 @@ suite("the approvals panel", () => {
       wait("eight", form),
       wait("nine", form, { waitKind: "gate", seq: 9 }),
       wait("ten", form, { waitKind: "boolean", seq: 10 }),
+      wait("eleven", image, { seq: 11 }),
     );
     await page.evaluate(axe);
     await armed();
