@@ -33,9 +33,10 @@ __cairn() {
     end)
       \builtin printf %s "$3" >&211
       \builtin printf %s "$3" >&212
+      \builtin local GLOBIGNORE=
       \builtin set -- "$1" "$2" "$3" /proc/[0-9]*
       \builtin printf '\0%s %s ' "$3" "$1"
-      if [[ -e $4 ]]; then \builtin printf '%s ' "${"$"}{@:4}"; fi
+      \builtin printf '%s ' "${"$"}{@:4}" ';'
       \builtin pwd
       \builtin printf '\0' ;;
   esac
@@ -44,7 +45,8 @@ __cairn() {
 readonly -f __cairn
 `;
 
-const endRecord = /^(\d+) ((?:\/proc\/\d+ )*)([^]*)\n$/;
+/** Exit code, processes, directory. A shell that expands no names gives the pattern as it is. */
+const endRecord = /^(\d+) ([^;]*); ([^]*)\n$/;
 
 interface Command {
   readonly token: string;
@@ -102,8 +104,9 @@ export class BashProcess {
   /** Makes a new bash ready for its first command. */
   async start(): Promise<void> {
     this.#transport.write(prologue);
-    const pid = await within(answerWithinMs, this.#idle());
-    if (pid === null || !(await this.#renewStreams())) throw noAnswer();
+    const ready = within(answerWithinMs, this.#idle());
+    const [pid, open] = await Promise.all([ready, this.#renewStreams()]);
+    if (pid === null || !open) throw noAnswer();
     this.#pid = Number(pid);
   }
 
@@ -215,7 +218,7 @@ export class BashProcess {
 
   /** The shell's own list saves a question; null when its options kept it from looking. */
   #seenBy(list: string): readonly number[] | null {
-    const processes = Array.from(list.matchAll(/\d+/g), ([process]) => Number(process));
+    const processes = Array.from(list.matchAll(/\/proc\/(\d+)/g), ([, pid]) => Number(pid));
     return processes.includes(1) && processes.includes(this.#pid) ? processes : null;
   }
 

@@ -92,7 +92,11 @@ export async function launch(
       log,
     });
     const parts = { container, worker, shell, body, expected, podman, startedAt, oomKills: 0 };
-    return { ...parts, findings: await checkAsStarted(parts) };
+    // Bash gets ready while the container is checked; it is given nothing before.
+    const warm = shell.warm().catch(() => undefined);
+    const findings = await checkAsStarted(parts);
+    await warm;
+    return { ...parts, findings };
   } catch (error) {
     await within(tidyMs, removeContainer(container)).catch(() => undefined);
     if (CairnError.is(error)) throw error;

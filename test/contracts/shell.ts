@@ -87,6 +87,17 @@ function output(make: Make, middle: boolean): void {
   );
 
   test(
+    "a shell that was told to expand no names keeps a job's output apart, too",
+    inPlace(async ({ sandbox }) => {
+      for (const options of ["set -f", "set +f; shopt -s failglob; GLOBIGNORE='/proc/*'"]) {
+        await run(sandbox, `${options}; (sleep 0.3; echo late) & true`);
+        const next = await run(sandbox, "sleep 0.6; echo mine");
+        assert.deepEqual(seen(next), ["exited", 0, "mine\n", "", "/workspace"]);
+      }
+    }),
+  );
+
+  test(
     "a job that never stops printing does not disturb a hundred commands",
     inPlace(async ({ sandbox }) => {
       await run(sandbox, "(while :; do echo noise; echo noise >&2; done) & noisy=$!");

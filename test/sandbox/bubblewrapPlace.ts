@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { CairnError } from "../../src/core/errors.ts";
 import { BubblewrapSandbox } from "../../src/sandbox/bubblewrapSandbox.ts";
 import type { SandboxUnderTest } from "../contracts/sandbox.ts";
 
@@ -28,7 +29,9 @@ export async function whyNoBubblewrap(): Promise<string | null> {
     await place.sandbox.probe();
     return null;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    // A place that does not keep its policy is a failure, not a reason to look away.
+    if (!CairnError.is(error, "sandbox.unavailable")) throw error;
+    return error.message;
   } finally {
     await place.close();
   }

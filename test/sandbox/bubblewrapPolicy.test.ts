@@ -56,6 +56,7 @@ function policyAsSeenInside(): void {
     before(async () => {
       process.env["CAIRN_TEST_SECRET"] = "SECRET";
       place = await bubblewrapPlace();
+      await place.sandbox.start();
     });
     after(async () => place.close());
 
