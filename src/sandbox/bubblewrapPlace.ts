@@ -113,7 +113,10 @@ export class BubblewrapPlace {
       });
       child.once("close", () => resolve());
     });
-    void gone.then(() => this.#warden.lose());
+    void gone.finally(() => {
+      this.#warden.lose();
+      this.#pipes.close();
+    });
     for (const stream of child.stdio) stream?.on("error", () => undefined);
     child.stdout?.on("data", (bytes: Buffer) => this.#warden.push(bytes));
     child.stderr?.on("data", (bytes: Buffer) => {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CairnError } from "../core/errors.ts";
 import type {
@@ -157,7 +157,8 @@ export class BubblewrapSandbox implements SandboxHost {
     const { tree, state } = this.#options;
     const paths = { tree, logs: join(state, "logs"), runtime: join(state, "runtime") };
     for (const directory of Object.values(paths)) await mkdir(directory, { recursive: true });
-    const pipes = await mkdtemp(join(state, "pipes-"));
+    await removePipesOfTheDead(state);
+    const pipes = await mkdtemp(join(state, `pipes-${process.pid}-`));
     const all: BubblewrapPaths = { ...paths, pipes };
     // Inside it is user 1000 also where the extension runs as root.
     if (process.getuid?.() === 0) {
@@ -185,6 +186,24 @@ export class BubblewrapSandbox implements SandboxHost {
 /** Bubblewrap walks all mounts of the machine, and one of them may be taken away meanwhile. */
 function mountWentAway(error: unknown): boolean {
   return error instanceof Error && /mount.*No such file or directory/.test(error.message);
+}
+
+/** A host that was killed leaves its directory of pipes; its place is gone already. */
+async function removePipesOfTheDead(state: string): Promise<void> {
+  for (const name of await readdir(state)) {
+    const [, pid] = /^pipes-(\d+)-/u.exec(name) ?? [];
+    if (pid === undefined || isAlive(Number(pid))) continue;
+    await rm(join(state, name), { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // Another user's process may not be signalled, but it is there.
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
 }
 
 async function findings(worker: BubblewrapPlace): Promise<readonly Finding[]> {

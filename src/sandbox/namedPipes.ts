@@ -14,6 +14,7 @@ const chunkBytes = 64 * 1024;
 export class NamedPipes {
   readonly #directory: string;
   readonly #make: (names: readonly string[]) => Promise<unknown>;
+  readonly #inUse = new Set<Socket>();
   #free: string[] = [];
 
   constructor(directory: string, make: (names: readonly string[]) => Promise<unknown>) {
@@ -48,11 +49,7 @@ export class NamedPipes {
     const socket = new Socket({ fd, readable: true, writable: false, onread });
     socket.on("error", () => socket.destroy());
     socket.on("end", () => socket.destroy());
-    socket.on("close", () => {
-      this.#free.push(name);
-      onEnd();
-    });
-    return socket;
+    return this.#use(socket, name, onEnd);
   }
 
   /** As {@link read}, for writing. */
@@ -61,7 +58,21 @@ export class NamedPipes {
     if (fd === null) return null;
     const socket = new Socket({ fd, readable: false, writable: true });
     socket.on("error", () => socket.destroy());
-    socket.on("close", () => this.#free.push(name));
+    return this.#use(socket, name, () => undefined);
+  }
+
+  /** Lets go of all: a pipe that nobody ever opened inside would not end by itself. */
+  close(): void {
+    for (const socket of this.#inUse) socket.destroy();
+  }
+
+  #use(socket: Socket, name: string, onEnd: () => void): Socket {
+    this.#inUse.add(socket);
+    socket.on("close", () => {
+      this.#inUse.delete(socket);
+      this.#free.push(name);
+      onEnd();
+    });
     return socket;
   }
 

@@ -44,8 +44,8 @@ async function startPrivateEngine(command: Command): Promise<TestEngine> {
   const state = await mkdtemp("/tmp/cairn-engine-");
   const runtimes = await otherRuntimes();
   await writeFile(join(state, "daemon.json"), JSON.stringify({ runtimes }));
-  // Podman keeps a process for each one that ended, for so many seconds.
-  await writeFile(join(state, "containers.conf"), "[engine]\nexit_command_delay = 3\n");
+  // Podman keeps a process, and what can be asked, of each one that ended, for so many seconds.
+  await writeFile(join(state, "containers.conf"), "[engine]\nexit_command_delay = 5\n");
   const socketPath = join(state, "engine.sock");
   const engine = startService(state, command(state, socketPath));
   const stop = async (): Promise<void> => {
@@ -56,7 +56,7 @@ async function startPrivateEngine(command: Command): Promise<TestEngine> {
     // Left mounted by a container that had the host's network.
     await runCommand("umount", [join(state, "run/netns/default")]);
     // Podman's watchers end shortly after what they watched; a mount over its own store stays.
-    for (let pause = 0; pause < 100 && (await isUsed(state)); pause += 1) await sleep(50);
+    for (let pause = 0; pause < 150 && (await isUsed(state)); pause += 1) await sleep(100);
     await runCommand("umount", ["-q", "-l", join(state, "root/overlay")]);
     await rm(state, { recursive: true, force: true });
   };

@@ -195,6 +195,9 @@ function lifeAndDeath(): void {
       child.kill("SIGKILL");
       for (let n = 0; n < 100 && (await sleepers("87652")).length > 0; n += 1) await sleep(20);
       assert.deepEqual(await sleepers("87652"), []);
+      await place.sandbox.start();
+      const pipes = (await readdir(place.state)).filter((name) => name.startsWith("pipes-"));
+      assert.equal(pipes.length, 1, "the pipes of the dead host are removed");
     });
 
     test("a place that is killed during a command is a lost sandbox", async (context) => {
