@@ -37,6 +37,7 @@ import { within } from "./within.ts";
 /** After a loss: nothing is waited for that may never answer. */
 const goodbyeMs = 1_000;
 const stopMs = 5_000;
+const askMs = 3_000;
 const killed = 137;
 
 /** A hardened container over the session's tree, driven over the engine's socket. */
@@ -187,8 +188,14 @@ export class DockerSandbox implements SandboxHost {
     }
   }
 
+  /** A command that is over is over: what cannot be asked any more is not known. */
   async #ranOutOfMemory(running: Launched): Promise<boolean> {
-    const counted = oomKills(await lookAtGroups(running.container));
+    const groups = await within(
+      askMs,
+      lookAtGroups(running.container).catch(() => null),
+    );
+    if (groups === null) return false;
+    const counted = oomKills(groups);
     const more = counted > running.oomKills;
     running.oomKills = counted;
     return more;

@@ -1,4 +1,5 @@
 import type { Container } from "dockerode";
+import { CairnError } from "../core/errors.ts";
 import { execInside } from "./execInside.ts";
 import { within } from "./within.ts";
 
@@ -73,7 +74,6 @@ export function oomKills(facts: Facts): number {
 
 /** A machine that has much else to do needs a while for the trials. */
 const askWithinMs = 30_000;
-const noAnswer = { stdout: Buffer.alloc(0), stderr: "no answer", exitCode: null };
 
 /** Looks at the container from inside, by a process that the session's shell knows nothing of. */
 export async function lookInside(container: Container): Promise<Facts> {
@@ -85,11 +85,14 @@ export async function lookAtGroups(container: Container): Promise<Facts> {
   return ask(container, speak + groups);
 }
 
-/** Runs a script of {@link speak}ing and gives what it said, as far as it came. */
+/** Runs a script of {@link speak}ing and gives what it said, as far as it came. Throws `sandbox.lost`. */
 export async function ask(container: Container, script: string): Promise<Facts> {
   const command = ["bash", "--noprofile", "--norc", "-c", script, "bash"];
   const executed = await within(askWithinMs, execInside(container, command));
-  const { stdout, stderr, exitCode } = executed ?? noAnswer;
+  if (executed === null) {
+    throw new CairnError("sandbox.lost", "The container does not answer. Start the session again.");
+  }
+  const { stdout, stderr, exitCode } = executed;
   const said = stdout.toString("utf8").split("\0");
   const facts = new Map<string, string>([
     ["exit", String(exitCode)],
