@@ -105,14 +105,14 @@ export class Engine implements Sessions {
   readonly #workers: Workers;
   readonly #maker: PartsMaker;
   readonly #live = new Map<string, Live>();
+  /** What earlier processes left is removed beside everything else. */
+  readonly #sweeping: Promise<void>;
   /** Sessions whose copy is being removed. */
   readonly #dropping = new Map<string, Promise<void>>();
   readonly #deadlines = new Deadlines({
     now: () => world.now(),
     expire: async (wait) => this.#expire(wait),
   });
-  /** What earlier processes left with a container engine is removed beside everything else. */
-  readonly #reaping: Promise<void>;
   /** The newest record, by session, up to which deadlines are known. */
   readonly #looked = new Map<string, number>();
 
@@ -140,7 +140,7 @@ export class Engine implements Sessions {
       gpus: options.gpus ?? null,
       workers: this.#workers,
     });
-    this.#reaping = this.#maker.reapContainers();
+    this.#sweeping = this.#maker.sweep();
   }
 
   get trees(): TreeViewer {
@@ -336,8 +336,7 @@ export class Engine implements Sessions {
     this.#deadlines.close();
     await Promise.all([...this.#live.keys()].map(async (session) => this.stop(session)));
     for (const live of this.#live.values()) this.#drop(live);
-    await Promise.all(this.#dropping.values());
-    await this.#reaping;
+    await Promise.all([...this.#dropping.values(), this.#sweeping]);
     if (this.#options.workers === undefined) await this.#workers.close();
     await this.#models.close();
     await this.#driver.close();

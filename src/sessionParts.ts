@@ -188,10 +188,15 @@ export class PartsMaker {
     return new FolderContainer({ folder, root, socketPath: engineSocket(dockerSocket), log });
   }
 
-  /** Removes what container engines still have of processes that are gone. Never throws. */
-  async reapContainers(): Promise<void> {
+  /** Removes what processes that are gone left: containers, and copies of workspaces. Never throws. */
+  async sweep(): Promise<void> {
     const { root, log } = this.#options;
     await reap({ marks: this.#marks, key: storeKey(root), isGone, log });
+    try {
+      await this.#removeAllCopiesOfTheDead();
+    } catch (error) {
+      log(`copies of ended processes are left: ${String(error)}`);
+    }
   }
 
   /** The trees of a session; of no session, to look at stored ones. */
@@ -226,6 +231,12 @@ export class PartsMaker {
     await Promise.all(
       left.map(async (name) => rm(join(copies, name), { recursive: true, force: true })),
     );
+  }
+
+  /** The same for every session of this machine's user: one that nobody opens again leaves nothing behind. */
+  async #removeAllCopiesOfTheDead(): Promise<void> {
+    const sessions = await readdir(join(this.#options.root, "sessions")).catch(() => []);
+    for (const id of sessions) await this.removeCopiesOfTheDead(id);
   }
 
   /** Logs and copies of a session that is deleted. */

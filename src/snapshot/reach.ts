@@ -2,6 +2,8 @@ import { lstatSync, type Stats } from "node:fs";
 import { sep } from "node:path";
 import type { HeldDirectory } from "./heldDirectory.ts";
 
+const quietly = { throwIfNoEntry: false } as const;
+
 /** A path of the system has at most 4,096 bytes, and a character up to three of them. */
 const longest = 1000;
 
@@ -51,6 +53,6 @@ export class Reach {
    */
   glance(name: string): Stats | null {
     if (this.#names === null) return this.held.stat(name);
-    return lstatSync(`${this.#names}${sep}${name}`, { throwIfNoEntry: false }) ?? null;
+    return lstatSync(`${this.#names}${sep}${name}`, quietly) ?? null;
   }
 }

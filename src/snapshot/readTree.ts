@@ -3,7 +3,6 @@ import { posix } from "node:path";
 import { CairnError } from "../core/errors.ts";
 import type { LeftOut } from "../core/records.ts";
 import { errorCode } from "./errorCode.ts";
-import type { HeldDirectory } from "./heldDirectory.ts";
 import { pacer } from "./pacer.ts";
 import type { Reach } from "./reach.ts";
 import { isRemainder } from "./safeWrite.ts";
@@ -81,48 +80,89 @@ export class TreeReader {
   }
 
   async #folder(directory: Reach, place: Place, known: SeenFolder | null): Promise<SeenFolder> {
+    const isListed = place.copy === null && known?.listing?.isStill(place.stat) === true;
+    if (isListed && this.#leavesAreStill(directory, known)) {
+      return this.#foldersOnly(directory, place, known);
+    }
     const draft: Draft = { entries: [], leaves: new Map(), folders: new Map(), changed: false };
-    const prefix = place.path === "" ? "" : `${place.path}/`;
     const leftBefore = this.leftOut.length;
-    const { names, broken } = namesIn(directory, place, known);
-    for (const name of broken) this.#leave(prefix + name.toString(), "its name is not valid UTF-8");
+    const names = isListed ? known.entries.map(({ name }) => name) : this.#names(directory, place);
     for (const name of names) {
       const stat = directory.glance(name);
       if (stat === null) continue;
       const seen = known?.leaves.get(name);
-      if (seen?.isStill(stat) === true && place.copy === null) {
-        this.#take(draft, seen);
-        continue;
-      }
-      const { depth } = place;
-      const path = prefix + name;
-      const reason = leavesOut(this.#rules, { path, stat, depth, bytes: this.bytes });
-      if (reason !== null) this.#leave(path, reason);
-      else await this.#look({ directory, name, stat, draft }, { ...place, path }, known);
-      const rest = this.#pace();
-      if (rest !== null) await rest;
+      if (seen?.isStill(stat) === true && place.copy === null) this.#take(draft, seen);
+      else await this.#look({ directory, name, stat, draft }, place, known);
     }
-    this.#entries += draft.entries.length;
-    this.#folders += 1;
-    if (this.#entries > maxEntries || this.#folders > maxFolders) throw tooMany();
+    this.#count(draft.entries.length);
     const whole = this.leftOut.length === leftBefore;
     const stat = place.copy === null ? place.stat : place.copy.stat();
     const listing = whole ? new SeenStat(stat, this.#reading) : null;
     return { ...this.#stored(draft, known), listing };
   }
 
+  /** One look at each file of a folder in which no name came or went: mostly that is all there is to do. */
+  #leavesAreStill(directory: Reach, known: SeenFolder): boolean {
+    for (const [name, seen] of known.leaves) {
+      const stat = directory.glance(name);
+      if (stat === null || !seen.isStill(stat)) return false;
+    }
+    return true;
+  }
+
+  async #foldersOnly(directory: Reach, place: Place, known: SeenFolder): Promise<SeenFolder> {
+    const { leaves, listing } = known;
+    const draft: Draft = { entries: [], leaves: new Map(), folders: new Map(), changed: false };
+    const leftBefore = this.leftOut.length;
+    for (const name of known.folders.keys()) {
+      const stat = directory.glance(name);
+      if (stat !== null) await this.#look({ directory, name, stat, draft }, place, known);
+    }
+    for (const { entry } of leaves.values()) this.#weigh(entry);
+    this.#count(known.entries.length);
+    const isSame = [...known.folders].every(([name, folder]) => draft.folders.get(name) === folder);
+    if (isSame) return known;
+    const entries = [...draft.entries, ...[...leaves.values()].map(({ entry }) => entry)];
+    const whole = this.leftOut.length === leftBefore;
+    const stored = this.#stored({ ...draft, entries, leaves: new Map(leaves) }, known);
+    return { ...stored, listing: whole ? listing : null };
+  }
+
+  #names(directory: Reach, { path }: Place): readonly string[] {
+    const { names, broken } = directory.held.list();
+    for (const name of broken)
+      this.#leave(inside(path, String(name)), "its name is not valid UTF-8");
+    return names;
+  }
+
+  #count(entries: number): void {
+    this.#entries += entries;
+    this.#folders += 1;
+    if (this.#entries > maxEntries || this.#folders > maxFolders) throw tooMany();
+  }
+
   #take(draft: Draft, seen: SeenLeaf): void {
     const { entry } = seen;
     draft.entries.push(entry);
     draft.leaves.set(entry.name, seen);
+    this.#weigh(entry);
+  }
+
+  #weigh(entry: Leaf): void {
     if (entry.mode === "link") return;
     this.files += 1;
     this.bytes += entry.size;
   }
 
-  async #look(at: Looked, place: Place, known: SeenFolder | null): Promise<void> {
+  async #look(at: Looked, within: Place, known: SeenFolder | null): Promise<void> {
     const { directory, name, stat, draft } = at;
-    const { path, copy } = place;
+    const { depth, copy } = within;
+    const path = inside(within.path, name);
+    const place = { ...within, path };
+    const rest = this.#pace();
+    if (rest !== null) await rest;
+    const reason = leavesOut(this.#rules, { path, stat, depth, bytes: this.bytes });
+    if (reason !== null) return this.#leave(path, reason);
     try {
       if (stat.isDirectory()) await this.#inner(at, place, known);
       else if (stat.isFile()) await this.#file(at, place, known);
@@ -131,10 +171,11 @@ export class TreeReader {
         if (entry !== null) this.#add(draft, at, { entry, known, copy });
       }
     } catch (error) {
-      if (errorCode(error) === "ENOENT") return; // gone since the listing
+      if (errorCode(error) === "ENOENT") return undefined; // gone since the listing
       if (errorCode(error) !== "EACCES") throw error;
       this.#leave(path, "it cannot be read");
     }
+    return undefined;
   }
 
   async #inner(
@@ -217,14 +258,8 @@ interface Looked {
   readonly draft: Draft;
 }
 
-/** The names in a directory, which need not be read while it is as it was: each of them is looked at either way. */
-function namesIn(
-  directory: Reach,
-  { stat, copy }: Place,
-  known: SeenFolder | null,
-): ReturnType<HeldDirectory["list"]> {
-  if (copy !== null || known?.listing?.isStill(stat) !== true) return directory.held.list();
-  return { names: known.entries.map(({ name }) => name), broken: [] };
+function inside(folder: string, name: string): string {
+  return folder === "" ? name : `${folder}/${name}`;
 }
 
 /** Why something is left out by what can be said without reading it; null when it is not. */

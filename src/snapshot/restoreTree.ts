@@ -8,7 +8,7 @@ import { SeenLeaf, SeenStat, type Reading, type SeenFolder } from "./seenTree.ts
 import { sha256 } from "./sha256.ts";
 import { Visits, type StoredTrees } from "./storedTrees.ts";
 import { TreeCopy } from "./treeCopy.ts";
-import { isFile, type FolderEntry, type Leaf } from "./treeObject.ts";
+import { isFile, type Entry, type FolderEntry, type Leaf } from "./treeObject.ts";
 
 /** Contents that are fetched at once. */
 const batch = 64;
@@ -64,26 +64,36 @@ class TreeRestore {
     if (!same) await this.#removeOthers(directory.held, new Set(entries.map(({ name }) => name)));
     const leaves = new Map<string, SeenLeaf>();
     const folders = new Map<string, SeenFolder>();
-    const wrong: Leaf[] = [];
-    for (const entry of entries) {
-      if (entry.mode === "folder") continue;
-      const right = this.#right(directory, entry, known?.leaves.get(entry.name));
-      if (right === null) wrong.push(entry);
-      else leaves.set(entry.name, right);
-      const rest = this.#pace();
-      if (rest !== null) await rest;
-    }
-    for (let from = 0; from < wrong.length; from += batch) {
-      await this.#make(directory.held, wrong.slice(from, from + batch), leaves);
-    }
+    const made = await this.#leaves(directory, entries, { known, leaves });
     const inner = entries.filter((entry): entry is FolderEntry => entry.mode === "folder");
     for (const entry of inner) {
       const before = known?.folders.get(entry.name) ?? null;
       folders.set(entry.name, await this.#inner(directory, entry, { depth, before }));
     }
-    const now = same && wrong.length === 0 ? stat : directory.held.self();
+    const now = same && !made ? stat : directory.held.self();
     const listing = new SeenStat(now, this.#options.reading);
     return { digest, entries, leaves, folders, listing };
+  }
+
+  /** Makes what is not right; false when all was. */
+  async #leaves(
+    directory: Reach,
+    entries: readonly Entry[],
+    seen: { readonly known: SeenFolder | null; readonly leaves: Map<string, SeenLeaf> },
+  ): Promise<boolean> {
+    const wrong: Leaf[] = [];
+    for (const entry of entries) {
+      if (entry.mode === "folder") continue;
+      const right = this.#right(directory, entry, seen.known?.leaves.get(entry.name));
+      if (right === null) wrong.push(entry);
+      else seen.leaves.set(entry.name, right);
+      const rest = this.#pace();
+      if (rest !== null) await rest;
+    }
+    for (let from = 0; from < wrong.length; from += batch) {
+      await this.#make(directory.held, wrong.slice(from, from + batch), seen.leaves);
+    }
+    return wrong.length > 0;
   }
 
   async #removeOthers(directory: HeldDirectory, wanted: ReadonlySet<string>): Promise<void> {

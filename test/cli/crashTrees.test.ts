@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { toolOutput, type SessionRecord } from "../../src/core/records.ts";
@@ -58,6 +58,15 @@ function trees(records: readonly SessionRecord[]): readonly string[] {
   });
 }
 
+/** Copies of sessions that lie on this machine. */
+function copies(): readonly string[] {
+  const sessions = join(cairn.home, "sessions");
+  return readdirSync(sessions).flatMap((id) => {
+    const folder = join(sessions, id, "copies");
+    return existsSync(folder) ? readdirSync(folder) : [];
+  });
+}
+
 /** Numbers below 1, the same in every run of the test. */
 function random(from: number): () => number {
   let state = from;
@@ -94,6 +103,8 @@ test(`killed at ${kills} random moments, a session goes on each time from exactl
     args = ["resume", session, "--json", "--workspace", here.workspace];
   }
   assert.ok(before > 5 && before < commands.length, `${before} calls when the last kill came`);
+  await run(["sessions", "--workspace", here.workspace]);
+  assert.deepEqual(copies(), [], "no copy of a killed process is left");
   const last = await run(args);
   assert.equal(last.code, 3, last.stderr);
   const records = await recorded(here.workspace);
