@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +7,7 @@ import { after, test } from "node:test";
 import type { Lease } from "../../src/core/ports.ts";
 import { EmbeddedDriver } from "../../src/durable/embeddedDriver.ts";
 import { thisOwner } from "../../src/durable/owner.ts";
+import { packBytes } from "../../src/durable/packedBytes.ts";
 import { startRecord, stepRecord } from "../contracts/records.ts";
 
 const root = mkdtempSync(join(tmpdir(), "cairn-remove-"));
@@ -17,8 +19,17 @@ function openStore(path: string): EmbeddedDriver {
   return new EmbeddedDriver({ worker, path, key, owner: thisOwner(process.pid) });
 }
 
+/** Bytes that the store keeps as they are: with chance between the marks there is nothing to pack. */
+function marked(mark: string, times: number): Uint8Array {
+  const parts = Array.from({ length: times }, () => [Buffer.from(mark), randomBytes(400)]);
+  return Buffer.concat(parts.flat());
+}
+
 /** Which of these texts are in any file of the store. */
-function found(path: string, texts: readonly string[]): readonly string[] {
+function found<Text extends string | Buffer>(
+  path: string,
+  texts: readonly Text[],
+): readonly Text[] {
   const files = [path, `${path}-wal`, `${path}-shm`].filter((file) => existsSync(file));
   const bytes = files.map((file) => readFileSync(file));
   return texts.filter((text) => bytes.some((content) => content.includes(text)));
@@ -30,14 +41,16 @@ test("of a removed session no byte is left in any file of the store", async () =
   const path = join(root, "bytes.db");
   const driver = openStore(path);
   const reader = openStore(path);
-  const marks = ["MARK-goal", "MARK-record", "MARK-payload", "MARK-tree", "MARK-key"];
+  const large = "MARK-payload ".repeat(8000);
+  const payload = Buffer.from(packBytes(text(JSON.stringify(large))).bytes).subarray(0, 64);
+  const marks = ["MARK-goal", "MARK-record", payload, "MARK-tree", "MARK-key"];
   const lease = await driver.create("one", startRecord("MARK-goal"));
   await driver.append(
     lease,
     stepRecord("MARK-record ".repeat(50), { key: "MARK-key", cache: "workspace" }),
   );
-  await driver.append(lease, stepRecord("MARK-payload ".repeat(8000)));
-  await driver.putBlobs("one", [text("MARK-tree ".repeat(40)), text("shared")]);
+  await driver.append(lease, stepRecord(large));
+  await driver.putBlobs("one", [marked("MARK-tree", 4), text("shared")]);
   const other = await driver.create("two", startRecord(), { sharesBlobsOf: "one" });
   assert.deepEqual(found(path, marks), marks);
   await reader.read("one");
@@ -91,7 +104,7 @@ async function live(
       const size = Math.ceil(next() * (chance < 0.9 ? 60 : 900));
       const blob = `<blob${act}>`;
       await driver.append(lease, stepRecord(`<${name}>`.repeat(size)));
-      await driver.putBlobs(name, [new TextEncoder().encode(blob.repeat(size))]);
+      await driver.putBlobs(name, [marked(blob, Math.ceil(size / 50))]);
       blobs.get(name)?.add(blob);
     }
   }
