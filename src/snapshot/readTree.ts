@@ -199,7 +199,8 @@ export class TreeReader {
   async #file(at: Looked, { copy }: Place, known: SeenFolder | null): Promise<void> {
     const { directory, name, stat, draft } = at;
     const bytes = directory.held.read(name, stat);
-    const digest = this.#queue.add(bytes);
+    const before = known?.leaves.get(name)?.entry;
+    const digest = this.#queue.add(bytes, before?.mode === "link" ? null : before?.digest);
     const entry: FileEntry = { name, mode: fileMode(stat), digest, size: bytes.length };
     this.#add(draft, at, { entry, known, copy, bytes });
     if (this.#queue.full) await this.#queue.room();

@@ -23,10 +23,10 @@ export class StoreQueue {
     return this.#batch.length >= batchBlobs || this.#bytes >= batchBytes;
   }
 
-  /** Takes bytes; returns their digest. */
-  add(bytes: Uint8Array): string {
+  /** Takes bytes, unless they have the digest of what is stored already; returns their digest. */
+  add(bytes: Uint8Array, stored: string | null = null): string {
     const digest = sha256(bytes);
-    if (this.#sent.has(digest)) return digest;
+    if (digest === stored || this.#sent.has(digest)) return digest;
     this.#sent.add(digest);
     this.#batch.push(bytes);
     this.#bytes += bytes.length;
