@@ -40,6 +40,7 @@ test("what nobody has set is the default", () => {
     "model.name": "",
     "model.contextTokens": null,
     "sandbox.backend": "auto",
+    "sandbox.devContainer": "auto",
     "sandbox.image": "cairn-sandbox",
     "sandbox.dockerSocket": "",
     profile: "default",

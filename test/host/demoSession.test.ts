@@ -59,6 +59,17 @@ suite("the demo session, started from the palette", () => {
     assert.deepEqual(firstCommand?.titles, ["Open output", ...files, ...derive]);
   });
 
+  test("the log of its sandbox opens as a text, with what ran in it", async () => {
+    await vscode.commands.executeCommand("cairn.openSandboxLog", { session });
+    const document = vscode.window.activeTextEditor?.document;
+    assert.match(document?.fileName ?? "", /runtime\.log$/);
+    const text = document?.getText() ?? "";
+    assert.match(text, /down → spawning \(spawn\)/);
+    assert.match(text, /\$ bash cairn-demo\/test\.sh/);
+    assert.match(text, /→ exit 1, \d+ chars, cwd \/workspace/);
+    await vscode.commands.executeCommand("workbench.action.closeActiveEditor");
+  });
+
   test("the heading of a call says on hover why it ran, as a text that is not trusted", async () => {
     const line = replay
       .getText()
