@@ -242,6 +242,10 @@ export class Engine implements Sessions {
     return this.#maker.checkSandbox(`check-${world.newId()}`, choice);
   }
 
+  async runtimes(): Promise<readonly string[]> {
+    return this.#maker.runtimes();
+  }
+
   async list(): Promise<readonly SessionEntry[]> {
     const summaries = await this.#driver.list();
     await Promise.all(summaries.map(async (summary) => this.#watchDeadlines(summary)));

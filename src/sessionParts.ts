@@ -12,6 +12,7 @@ import { storeKey } from "./durable/storePlace.ts";
 import type { ModelSource } from "./model/modelSource.ts";
 import { redactText } from "./bundle/redactText.ts";
 import { BubblewrapSandbox } from "./sandbox/bubblewrapSandbox.ts";
+import { engineRuntimes } from "./sandbox/dockerInfo.ts";
 import { DockerSandbox } from "./sandbox/dockerSandbox.ts";
 import type { DevPlace } from "./sandbox/dockerSandboxOptions.ts";
 import { EmbeddedSandbox } from "./sandbox/embeddedSandbox.ts";
@@ -181,6 +182,10 @@ export class PartsMaker {
     const found =
       devContainer === "off" ? null : await this.folderContainer(workspace, log).probe();
     return found === null ? this.#sandbox(id, wanted, log).probe() : { ...wanted, ...found };
+  }
+
+  async runtimes(): Promise<readonly string[]> {
+    return engineRuntimes(engineSocket(this.#options.dockerSocket));
   }
 
   folderContainer(folder: string, log: Log): FolderContainer {

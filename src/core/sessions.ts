@@ -136,6 +136,8 @@ export interface Sessions {
   stop(session: string): Promise<boolean>;
   /** Starts a sandbox of its own, tries each wall of it, and leaves nothing. Throws `sandbox.unavailable`, `sandbox.imageMissing`. */
   checkSandbox(choice: SandboxChoice): Promise<SandboxCheck>;
+  /** Names of the runtimes that the container engine has. Throws `sandbox.unavailable`. */
+  runtimes(): Promise<readonly string[]>;
   /** Newest first. */
   list(): Promise<readonly SessionEntry[]>;
   problems(): Promise<readonly StoreProblem[]>;

@@ -27,7 +27,11 @@ export async function chooseStep(
     void vscode.window.showInformationMessage("This session has no step on record yet.");
     return undefined;
   }
-  const picked = await vscode.window.showQuickPick(items, { placeHolder, matchOnDetail: true });
+  const picked = await vscode.window.showQuickPick(items, {
+    placeHolder,
+    matchOnDescription: true,
+    matchOnDetail: true,
+  });
   return picked?.step;
 }
 

@@ -3,6 +3,7 @@ import * as z from "zod";
 import { CairnError } from "../core/errors.ts";
 import { demoGoal, type StartRequest } from "../core/sessions.ts";
 import { exportSession, importSession } from "./bundleCommands.ts";
+import { chooseRuntime } from "./chooseRuntime.ts";
 import { chooseSession } from "./chooseSession.ts";
 import type { CommandParts } from "./commandParts.ts";
 import { explainStep, forkSession, replayFromStep } from "./deriveCommands.ts";
@@ -43,6 +44,7 @@ export function registerCommands(parts: CommandParts): vscode.Disposable {
     openSandboxTerminal: async (argument) => openSandboxTerminal(parts, argument),
     rebuildContainer: async () => rebuildContainer(parts),
     showSandboxPolicy: async () => parts.policy.show(),
+    chooseRuntime: async () => chooseRuntime(parts.folders),
     showLog: async () => parts.log.show(),
     openOutput: async (argument) => openOutput(parts, argument),
     showFilesAtStep: async (argument) => showFilesAtStep(parts, argument),

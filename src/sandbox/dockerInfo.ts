@@ -3,7 +3,7 @@ import type Docker from "dockerode";
 import * as z from "zod";
 import { CairnError } from "../core/errors.ts";
 import type { SandboxInfo } from "../core/records.ts";
-import { answerOf } from "./dockerEngine.ts";
+import { answerOf, connectEngine } from "./dockerEngine.ts";
 import type { DockerSandboxOptions } from "./dockerSandboxOptions.ts";
 
 const engineInfo = z.object({ Runtimes: z.record(z.string(), z.unknown()).default({}) });
@@ -33,6 +33,11 @@ export async function requireRuntime(docker: Docker, runtime: string): Promise<v
     "sandbox.unavailable",
     `The container engine has no runtime "${runtime}". It has: ${runtimes.join(", ")}. Choose one of them in cairn.sandbox.runtime or with --runtime, or leave it empty.`,
   );
+}
+
+/** Names of the runtimes that an engine has, in order. Throws `sandbox.unavailable`. */
+export async function engineRuntimes(socketPath: string | null): Promise<readonly string[]> {
+  return runtimesOf(await connectEngine(socketPath));
 }
 
 async function runtimesOf(docker: Docker): Promise<readonly string[]> {

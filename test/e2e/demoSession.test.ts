@@ -85,6 +85,39 @@ suite("the demo session", () => {
     await screenshot(page, "diff-to-now");
   });
 
+  test("two of its steps are compared", async () => {
+    await page.locator(".tab", { hasText: "Replay" }).click();
+    const lens = page.locator(".codelens-decoration a", { hasText: "Diff to another step" });
+    await lens.first().click();
+    const list = page.locator(".quick-input-list .monaco-list-row");
+    await page.keyboard.type("the same test again");
+    await list.first().click();
+    await list.filter({ hasText: "total.sh" }).click();
+    await page.locator(".tab.active", { hasText: "total.sh (turn/1" }).waitFor();
+    await page.locator(".editor.modified .view-lines", { hasText: "NR > 1" }).waitFor();
+    await screenshot(page, "diff-steps");
+  });
+
+  test("its apply is taken back after an approval, and the file is as it was", async () => {
+    await palette(page, "Cairn: Undo Last Apply");
+    await page.locator(".quick-input-list .monaco-list-row", { hasText: "completed" }).click();
+    const undo = card(page, "Take back 1 change in your folder?");
+    await undo.locator("ins", { hasText: "NR > 2" }).waitFor();
+    await screenshot(page, "undo");
+    assert.match(await script(), /NR > 1/);
+    await armed();
+    await undo.getByRole("button", { name: "Approve" }).click();
+    await panelOf(page).getByText("Nothing waits for you.").waitFor();
+    assert.match(await script(), /NR > 2/);
+  });
+
+  test("the walls of its sandbox are tried and shown", async () => {
+    await palette(page, "Cairn: Show Sandbox Policy");
+    await page.locator(".tab.active", { hasText: "Sandbox Policy" }).waitFor();
+    await page.locator(".view-lines", { hasText: "0 broken." }).waitFor();
+    await screenshot(page, "policy");
+  });
+
   test("its turns and calls are in the tree of sessions", async () => {
     const rows = page.locator(".pane", { hasText: "Sessions" }).locator(".monaco-list-row");
     await rows.filter({ hasText: "The test in this folder" }).click();

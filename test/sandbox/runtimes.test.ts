@@ -4,6 +4,7 @@ import Docker from "dockerode";
 import * as z from "zod";
 import { CairnError } from "../../src/core/errors.ts";
 import { sandboxInfo } from "../../src/core/records.ts";
+import { engineRuntimes } from "../../src/sandbox/dockerInfo.ts";
 import { startEngine, type TestEngine } from "../harness/engine.ts";
 import { dockerPlace } from "./dockerPlace.ts";
 
@@ -29,6 +30,12 @@ function choices(own: TestEngine): void {
         return true;
       });
       await place.close();
+    });
+
+    test("what the engine has is offered", async () => {
+      const offered = await engineRuntimes(own.socketPath);
+      assert.ok(offered.includes("runc"), offered.join());
+      assert.deepEqual(offered, offered.toSorted());
     });
 
     test("what was chosen is on record, and makes another digest", async () => {
