@@ -5,6 +5,7 @@ import { processWorkers } from "./processParts.ts";
 import { registerCommands } from "./host/commands.ts";
 import type { Editor } from "./host/firstUse.ts";
 import { Folders } from "./host/folders.ts";
+import { LeftOutNews } from "./host/leftOutNews.ts";
 import { KnownSessions } from "./host/knownSessions.ts";
 import { openLog } from "./host/log.ts";
 import { Panel } from "./host/panel.ts";
@@ -67,6 +68,7 @@ export function openEditor(
       view.badge = badge;
     },
   });
+  const leftOut = new LeftOutNews();
   subscriptions.push(
     log,
     known,
@@ -74,7 +76,7 @@ export function openEditor(
     policy,
     panel,
     statusBar(known, async () => workers.statuses()),
-    registerCommands({ folders, known, runs, panel, replays, policy, secrets, log }),
+    registerCommands({ folders, known, runs, panel, replays, policy, leftOut, secrets, log }),
     view.onDidChangeVisibility(refresh),
     vscode.window.onDidChangeWindowState(({ focused }) => focused && refresh()),
     vscode.workspace.onDidGrantWorkspaceTrust(refresh),

@@ -136,25 +136,23 @@ export class PartsMaker {
     // What only a container has was asked for: nothing else will do.
     const needsContainer = runtime !== null || gpus !== null;
     if (choice === "docker" || (choice === "auto" && needsContainer)) {
-      return this.#dockerInfo(id, request);
+      return (await this.#devInfo(request)) ?? probe("docker");
     }
     if (choice !== "auto") return probe(choice);
-    for (const devContainer of new Set([request.devContainer ?? "auto", "off"] as const)) {
+    const attempts = [
+      ["the folder's dev container", async () => this.#devInfo(request)],
+      ["docker", async () => probe("docker")],
+      ["bubblewrap", async () => probe("bubblewrap")],
+    ] as const;
+    for (const [what, attempt] of attempts) {
       try {
-        return await this.#dockerInfo(id, { devContainer });
+        const found = await attempt();
+        if (found !== null) return found;
       } catch (error) {
         // A file that somebody wrote and that cannot be used is theirs to mend, not ours to pass over.
         if (!CairnError.is(error) || error.code === "sandbox.devContainer") throw error;
-        const what = devContainer === "off" ? "docker" : "the folder's dev container";
         log(`${what} is not used: ${error.message}`);
-        if (error.code === "sandbox.unavailable") break;
       }
-    }
-    try {
-      return await probe("bubblewrap");
-    } catch (error) {
-      if (!CairnError.is(error)) throw error;
-      log(`bubblewrap is not used: ${error.message}`);
     }
     return probe("embedded");
   }
@@ -172,16 +170,14 @@ export class PartsMaker {
     }
   }
 
-  /** The dev container of the folder where it has one, else the usual image. */
-  async #dockerInfo(
-    id: string,
-    { devContainer = "auto" }: Pick<ChooseRequest, "devContainer">,
-  ): Promise<SandboxInfo> {
+  /** The dev container of the folder; null where it has none, or none is wanted. */
+  async #devInfo({
+    devContainer = "auto",
+  }: Pick<ChooseRequest, "devContainer">): Promise<SandboxInfo | null> {
+    if (devContainer === "off") return null;
     const { log, workspace } = this.#options;
-    const wanted = this.#wanted("docker");
-    const found =
-      devContainer === "off" ? null : await this.folderContainer(workspace, log).probe();
-    return found === null ? this.#sandbox(id, wanted, log).probe() : { ...wanted, ...found };
+    const found = await this.folderContainer(workspace, log).probe();
+    return found === null ? null : { ...this.#wanted("docker"), ...found };
   }
 
   async runtimes(): Promise<readonly string[]> {

@@ -1,6 +1,7 @@
 import type * as vscode from "vscode";
 import type { Folders } from "./folders.ts";
 import type { KnownSessions } from "./knownSessions.ts";
+import type { LeftOutNews } from "./leftOutNews.ts";
 import type { LogChannel } from "./log.ts";
 import type { Panel } from "./panel.ts";
 import type { ReplayDocuments } from "./replayDocument.ts";
@@ -15,6 +16,7 @@ export interface CommandParts {
   readonly panel: Panel;
   readonly replays: ReplayDocuments;
   readonly policy: SandboxPolicy;
+  readonly leftOut: LeftOutNews;
   readonly secrets: vscode.SecretStorage;
   readonly log: LogChannel;
 }

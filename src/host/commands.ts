@@ -13,7 +13,6 @@ import { askApiKey } from "./secrets.ts";
 import { cancelSession, deleteSession, retrySession } from "./sessionCommands.ts";
 import { profileOf, readSettings } from "./settings.ts";
 import { showError } from "./showError.ts";
-import { showLeftOut } from "./showLeftOut.ts";
 import { showReplay } from "./showReplay.ts";
 import { diffToNow, diffToStep, openOutput, showFilesAtStep } from "./stepCommands.ts";
 import { deleteOldSessions, verifyStore } from "./storeCommands.ts";
@@ -93,7 +92,7 @@ async function runDemoSession(parts: CommandParts): Promise<string | undefined> 
 }
 
 async function start(
-  { folders, runs }: CommandParts,
+  { folders, runs, leftOut }: CommandParts,
   folder: Folder,
   { prompts, model }: Pick<StartRequest, "prompts" | "model">,
 ): Promise<string> {
@@ -101,7 +100,7 @@ async function start(
   const source = settings["skills.source"];
   const sessions = await folders.sessions(folder);
   const exclude = settings["workspace.exclude"];
-  showLeftOut(await sessions.survey(exclude));
+  leftOut.tell(folder, await sessions.survey(exclude));
   const run = await vscode.window.withProgress(
     { location: { viewId: "cairn.sessions" } },
     async () =>

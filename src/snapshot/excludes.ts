@@ -1,9 +1,12 @@
 import { CairnError } from "../core/errors.ts";
 import type { HeldDirectory } from "./heldDirectory.ts";
 
+/** Our own records are nobody's work: that they are not copied is no news. */
+export const ours = ".cairn";
+
 /** Never part of a session's copy when it starts, each with the reason. */
 const always = new Map([
-  [".cairn", "Cairn keeps its records there"],
+  [ours, "Cairn keeps its records there"],
   [".git", "the session gets no history, and git runs hooks"],
   ["node_modules", "installed packages; the session can install its own"],
 ]);

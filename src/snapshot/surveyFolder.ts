@@ -1,6 +1,7 @@
 import type { Survey } from "../core/ports.ts";
 import type { LeftOut } from "../core/records.ts";
 import { errorCode } from "./errorCode.ts";
+import { ours } from "./excludes.ts";
 import { pacer } from "./pacer.ts";
 import type { Reach } from "./reach.ts";
 import { leavesOut, type ReadRules } from "./readTree.ts";
@@ -16,6 +17,7 @@ export async function surveyFolder(folder: Reach, rules: ReadRules): Promise<Sur
       const stat = directory.glance(name);
       if (stat === null) continue;
       const reason = leavesOut(rules, { path, stat, depth, bytes });
+      if (path === ours) continue;
       if (reason !== null) leftOut.push({ path, reason });
       else if (stat.isDirectory()) await enter(directory, name, { path, depth });
       else if (stat.isFile()) [files, bytes] = [files + 1, bytes + stat.size];

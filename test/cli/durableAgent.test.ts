@@ -125,6 +125,9 @@ suite("S1 durable agent", { concurrency: 2 }, () => {
     const [asked] = desk.server.asked;
     assert.deepEqual(asked?.tools.map((tool) => tool.function.name).toSorted(), [
       "ask_question",
+      "list_files",
+      "read_file",
+      "search",
       "skill",
     ]);
     const other = await Desk.open(cairn, [{ text: "I can." }]);

@@ -16,6 +16,7 @@ export async function ownProgram(place: string): Promise<string> {
     // As in the project's own bundle: what is left out is only asked for where it is used.
     external: ["cpu-features", "pg-native", "winston", "winston-transport", "@opentelemetry/*"],
     loader: { ".node": "empty" },
+    alias: { "jsonc-parser": "jsonc-parser/lib/esm/main.js" },
     // The built worker files are found from where the source lies.
     define: { "import.meta.url": JSON.stringify(source.href) },
     banner: {

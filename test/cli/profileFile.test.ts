@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, suite, test } from "node:test";
+import { namedProfile } from "../../src/core/profile.ts";
 import type { Profile } from "../../src/core/records.ts";
 import { Cairn } from "./cairn.ts";
 import { Desk } from "./desk.ts";
@@ -44,7 +45,7 @@ suite("profiles", { concurrency: 2 }, () => {
     assert.deepEqual(profile.keep, { skill: { checkpoint: false } });
     assert.deepEqual(profile.prices, { scripted: { input: 1, cachedInput: 0.1, output: 2 } });
     assert.equal(profile.contextTokens, 32_000);
-    assert.deepEqual(profile.tools, ["exec", "ask_question", "skill"]);
+    assert.deepEqual(profile.tools, namedProfile("default").tools);
     assert.equal((await started("--profile", path, "--cache", "off")).cache, "off");
   });
 
