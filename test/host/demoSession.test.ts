@@ -55,7 +55,7 @@ suite("the demo session, started from the palette", () => {
     const derive = ["Explain", "Replay from here", "Fork from here"];
     assert.deepEqual(firstModel?.titles, ["Open output", ...derive]);
     assert.match(firstCommand?.text ?? "", /^### `exec` · /);
-    const files = ["Files at this step", "Diff to now"];
+    const files = ["Files at this step", "Diff to now", "Diff to another step…"];
     assert.deepEqual(firstCommand?.titles, ["Open output", ...files, ...derive]);
   });
 
