@@ -91,7 +91,7 @@ suite("the demo session", () => {
     await lens.first().click();
     const list = page.locator(".quick-input-list .monaco-list-row");
     await page.keyboard.type("the same test again");
-    await list.first().click();
+    await list.filter({ hasText: "Now the same test again" }).click();
     await list.filter({ hasText: "total.sh" }).click();
     await page.locator(".tab.active", { hasText: "total.sh (turn/1" }).waitFor();
     await page.locator(".editor.modified .view-lines", { hasText: "NR > 1" }).waitFor();
