@@ -10,6 +10,7 @@ import type { SandboxCheck, StartRequest } from "./core/sessions.ts";
 import { isDead, isGone, thisBoot } from "./durable/owner.ts";
 import { storeKey } from "./durable/storePlace.ts";
 import type { ModelSource } from "./model/modelSource.ts";
+import { sessionName } from "./bundle/bundleFormat.ts";
 import { redactText } from "./bundle/redactText.ts";
 import { BubblewrapSandbox } from "./sandbox/bubblewrapSandbox.ts";
 import { engineRuntimes } from "./sandbox/dockerInfo.ts";
@@ -248,7 +249,7 @@ export class PartsMaker {
 
   /** The files of a session's runtime log, oldest first. */
   async runtimeLog(id: string): Promise<readonly string[]> {
-    return runtimeLogFiles(join(this.#options.root, "sessions", id));
+    return runtimeLogFiles(this.#homeOf(id));
   }
 
   /** The sandbox of a session with its life around it, and the log of both. */
@@ -339,9 +340,18 @@ export class PartsMaker {
   }
 
   #home(id: string): string {
-    const home = join(this.#options.root, "sessions", id);
+    const home = this.#homeOf(id);
     mkdirSync(home, { recursive: true, mode: 0o700 });
     return home;
+  }
+
+  /** A foreign store may name a session as it likes: no name leads out of Cairn's own directory. */
+  #homeOf(id: string): string {
+    if (sessionName.test(id)) return join(this.#options.root, "sessions", id);
+    throw new CairnError(
+      "session.unknown",
+      `${JSON.stringify(id.slice(0, 80))} cannot be the name of a session here. cairn sessions lists those that there are.`,
+    );
   }
 
   /**

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import {
   accessSync,
   constants,
+  lstatSync,
   mkdirSync,
   readFileSync,
   realpathSync,
@@ -18,6 +19,8 @@ export interface StorePlace {
   readonly notice: string | null;
 }
 
+const file = "sessions.db";
+
 /** File systems on which SQLite's locks and syncs cannot be relied on, by statfs(2) magic number. */
 const networkFileSystems = new Set([
   0x6969, 0xff534d42, 0xfe534d42, 0x517b, 0x01021997, 0x65735546,
@@ -33,22 +36,19 @@ export function stateRoot(environment: NodeJS.ProcessEnv): string {
 }
 
 /**
- * Where a workspace's records lie: `.cairn/` inside it, or outside where the folder is read-only
- * or on a network file system. Makes the directory, with a `.gitignore` of everything.
+ * Where a workspace's records lie: `.cairn/` inside it, or outside where the folder is read-only,
+ * on a network file system, or came with links in their place. Makes the directory, with a `.gitignore` of everything.
  */
 export function placeStore(workspace: string, root: string): StorePlace {
   const inside = join(workspace, ".cairn");
   const reason = unfit(workspace, inside);
-  if (reason === null) {
-    writeFileSync(join(inside, ".gitignore"), "*\n");
-    return { path: join(inside, "sessions.db"), notice: null };
-  }
+  if (reason === null) return { path: join(inside, file), notice: null };
   const name = createHash("sha256").update(realpathSync(workspace)).digest("hex").slice(0, 16);
   const outside = join(root, "stores", name);
   mkdirSync(outside, { recursive: true, mode: 0o700 });
   return {
-    path: join(outside, "sessions.db"),
-    notice: `The folder is ${reason}, so sessions are kept in ${outside}.`,
+    path: join(outside, file),
+    notice: `${reason}, so sessions are kept in ${outside}.`,
   };
 }
 
@@ -68,13 +68,38 @@ export function storeKey(root: string): Uint8Array {
   return readFileSync(path);
 }
 
+/** Why records cannot lie inside the workspace, as the beginning of a sentence; null when they can. */
 function unfit(workspace: string, inside: string): string | null {
   try {
-    if (networkFileSystems.has(statfsSync(workspace).type)) return "on a network file system";
+    if (networkFileSystems.has(statfsSync(workspace).type)) {
+      return "The folder is on a network file system";
+    }
+    if (holdsLinks(inside)) return "The folder's .cairn is, or holds, a link";
     mkdirSync(inside, { recursive: true, mode: 0o700 });
     accessSync(inside, constants.W_OK);
+    makeIgnored(inside);
     return null;
   } catch {
-    return "read-only";
+    return "The folder is read-only";
+  }
+}
+
+/** A workspace may come from somebody else: nothing is written through what it put in the way. */
+function holdsLinks(inside: string): boolean {
+  const found = lstatSync(inside, { throwIfNoEntry: false });
+  if (found === undefined) return false;
+  if (!found.isDirectory()) return true;
+  const ours = [".gitignore", file, `${file}-wal`, `${file}-shm`, `${file}-journal`];
+  return ours.some((name) => {
+    const stat = lstatSync(join(inside, name), { throwIfNoEntry: false });
+    return stat !== undefined && (!stat.isFile() || stat.nlink > 1);
+  });
+}
+
+function makeIgnored(inside: string): void {
+  try {
+    writeFileSync(join(inside, ".gitignore"), "*\n", { flag: "wx" });
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
   }
 }
