@@ -50,6 +50,27 @@ async function stopBetweenCommits(first: Rival, second: Rival): Promise<void> {
   }
 }
 
+/** Stops the owner at a sync and says whether the other one was refused; the records are right either way. */
+async function isRefusedWithin(name: string): Promise<boolean> {
+  const directory = join(root, name);
+  mkdirSync(directory);
+  const control = newControl(`${directory}.control`);
+  const faults = new IoFaults(control);
+  const args = [directory, String(leaseMs), String(target)];
+  const first = new Rival(root, args, faultEnvironment(library, control, directory));
+  await first.says((line) => Number(line) >= 5);
+  // Most syncs are those of a commit: its frames are written, its lock is held.
+  faults.arm({ fault: "stopBefore", at: 1, times: 1, only: "sync" });
+  await faults.met();
+  const second = new Rival(root, args);
+  await second.says((line) => line === "store.unwritable" || line === "claimed");
+  first.child.kill("SIGCONT");
+  await Promise.all([first.ends(), second.ends()]);
+  faults.close();
+  await assertEachOnce(directory, [first, second]);
+  return second.said.includes("store.unwritable");
+}
+
 suite("two processes want one session", { concurrency: 2 }, () => {
   test("the owner is stopped past its lease and woken: it is refused, and every record is there once", async () => {
     const directory = join(root, "between");
@@ -67,21 +88,11 @@ suite("two processes want one session", { concurrency: 2 }, () => {
   });
 
   test("the owner is stopped in the middle of a commit: the other one is refused with a typed error, and after waking every record is there once", async () => {
-    const directory = join(root, "within");
-    mkdirSync(directory);
-    const control = newControl(`${directory}.control`);
-    const faults = new IoFaults(control);
-    const args = [directory, String(leaseMs), String(target)];
-    const first = new Rival(root, args, faultEnvironment(library, control, directory));
-    await first.says((line) => Number(line) >= 5);
-    // The next sync is that of a commit: its frames are written, its lock is held.
-    faults.arm({ fault: "stopBefore", at: 1, times: 1, only: "sync" });
-    await faults.met();
-    const second = new Rival(root, args);
-    await second.says((line) => line === "store.unwritable");
-    first.child.kill("SIGCONT");
-    await Promise.all([first.ends(), second.ends()]);
-    faults.close();
-    await assertEachOnce(directory, [first, second]);
+    // A sync may be one that holds no lock; then the other one takes over, and it is tried again.
+    let refused = false;
+    for (let attempt = 1; attempt <= 5 && !refused; attempt += 1) {
+      refused = await isRefusedWithin(`within-${attempt}`);
+    }
+    assert.ok(refused, "no stop met a commit");
   });
 });
