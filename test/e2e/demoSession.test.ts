@@ -90,6 +90,7 @@ suite("the demo session", () => {
     const lens = page.locator(".codelens-decoration a", { hasText: "Diff to another step" });
     await lens.first().click();
     const list = page.locator(".quick-input-list .monaco-list-row");
+    await list.first().waitFor();
     await page.keyboard.type("the same test again");
     await list.filter({ hasText: "Now the same test again" }).click();
     await list.filter({ hasText: "total.sh" }).click();
