@@ -79,7 +79,12 @@ const more = String.raw`
         process=${"$"}{processes[at]#/proc/}
         case $before in *" $process:T "*) ;; *) [ "$process" = 1 ] || kill -CONT "$process" ;; esac
       done ;;
-    proof) printf '\0%s %s\0' "$arguments" "$(exec ${bash.join(" ")} -p -c "$proof" </dev/null)" & ;;
+    proof)
+      # In one piece, which the answers to others do not come between: bash writes line by line.
+      {
+        found=$(exec ${bash.join(" ")} -p -c "$proof" </dev/null)
+        printf '\0%s %s\0' "$arguments" "${"$"}{found//$'\n'/$'\036'}"
+      } & ;;
 `;
 
 /** One running place of bubblewrap: its process 1 is the warden, and it ends with this process. */

@@ -123,12 +123,15 @@ const gaps: readonly Finding[] = [
   ["image.pinned", "an image with a digest", "this machine's own programs, read-only"],
 ].map(([control = "", wanted = "", found = ""]) => ({ control, wanted, found, verdict: "gap" }));
 
-/** Reads what {@link bubblewrapProof} printed. `gapsAllowed` names controls that may be missing here. */
+/** Parts the lines of a proof where it comes out of the place. */
+const proofSeparator = "\x1e";
+
+/** Reads what {@link bubblewrapProof} printed. `mayMiss` names controls that may be missing here. */
 export function bubblewrapFindings(
   proof: string,
   mayMiss: ReadonlySet<string>,
 ): readonly Finding[] {
-  const lines = proof.split("\n").map((line) => line.split("\t"));
+  const lines = proof.split(proofSeparator).map((line) => line.split("\t"));
   const found = new Map(lines.map(([name = "", value = ""]) => [name, value]));
   const proved = controls.map(({ control, wanted, holds, gap }): Finding => {
     const value = found.get(control);

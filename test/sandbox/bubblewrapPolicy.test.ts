@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, before, suite, test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CairnError } from "../../src/core/errors.ts";
+import { BubblewrapPlace } from "../../src/sandbox/bubblewrapPlace.ts";
 import { bubblewrapFindings } from "../../src/sandbox/bubblewrapProof.ts";
 import { run, text } from "../contracts/sandbox.ts";
 import { root } from "../harness/root.ts";
@@ -21,7 +22,7 @@ if (skipped === null) {
 }
 
 test("a control that does not hold is named, and no answer is not held", () => {
-  const findings = bubblewrapFindings("user.notRoot\t0 0 0 0\ncalls.filtered\t0\n", new Set());
+  const findings = bubblewrapFindings("user.notRoot\t0 0 0 0\x1ecalls.filtered\t0", new Set());
   const wrong = findings.filter(({ verdict }) => verdict === "broken");
   assert.deepEqual(wrong[0], {
     control: "user.notRoot",
@@ -79,6 +80,33 @@ function policyAsSeenInside(): void {
         [],
       );
       await run(place.sandbox, "exit");
+    });
+
+    test("a proof comes whole while the place answers others", async () => {
+      const pipes = await mkdtemp(join(place.state, "pipes-"));
+      if (process.getuid?.() === 0) await chown(pipes, 1000, 1000);
+      const paths = { logs: join(place.state, "logs"), runtime: join(place.state, "runtime") };
+      const worker = new BubblewrapPlace({ tree: place.tree, ...paths, pipes });
+      await worker.start();
+      const shell = await worker.openShell({ side() {}, ended() {}, lost() {} });
+      const proven = new AbortController();
+      const others = (async () => {
+        while (!proven.signal.aborted)
+          await Promise.all(Array.from({ length: 20 }, async () => shell.processes()));
+      })();
+      try {
+        for (let round = 0; round < 10; round += 1) {
+          const findings = bubblewrapFindings(await worker.proof(), new Set());
+          assert.deepEqual(
+            findings.filter(({ verdict }) => verdict === "broken"),
+            [],
+          );
+        }
+      } finally {
+        proven.abort();
+        await others;
+        await worker.stop();
+      }
     });
 
     test("it writes in the workspace, in its own directories and in /tmp, nowhere else", async () => {
