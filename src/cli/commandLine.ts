@@ -27,7 +27,10 @@ export async function commandLine(
 ): Promise<number> {
   try {
     const parsed = parseArguments(argv);
-    if (parsed !== "help") return await inWorkspace(parsed, parts);
+    if (parsed !== "help") {
+      refuseOldNode();
+      return await inWorkspace(parsed, parts);
+    }
     process.stdout.write(helpText());
     return exitCodes.done;
   } catch (error) {
@@ -37,6 +40,15 @@ export async function commandLine(
     process.stderr.write(plain(`${sentence}\n`));
     return known && isWrongUse(error) ? exitCodes.usage : exitCodes.failed;
   }
+}
+
+/** Throws `node.old` where Node has no SQLite, which the store is kept in. */
+function refuseOldNode(): void {
+  if (process.getBuiltinModule("node:sqlite") !== undefined) return;
+  throw new CairnError(
+    "node.old",
+    `Cairn needs Node 22.13 or newer, and this is ${process.version}. Run it with a newer one; the project's own is node_modules/.bin/node.`,
+  );
 }
 
 async function inWorkspace(parsed: Arguments, parts: CommandLineParts): Promise<number> {

@@ -4,6 +4,7 @@
  */
 export type CairnErrorCode =
   | "usage.invalid"
+  | "node.old"
   | "workspace.none"
   | "workspace.untrusted"
   | "runtime.noSqlite"

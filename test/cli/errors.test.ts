@@ -45,6 +45,17 @@ async function ask(workspace: string, ...more: readonly string[]): Promise<Finis
   return cairn.run([...args, "--workspace", workspace, ...more], { environment: key });
 }
 
+test("a Node that is too old is told so, and the help still comes", async () => {
+  const environment = { NODE_OPTIONS: "--no-experimental-sqlite" };
+  const refused = await cairn.run(["sessions", "--workspace", folder()], { environment });
+  assert.equal(refused.code, 1);
+  assert.match(
+    refused.stderr,
+    /^Cairn needs Node 22\.13 or newer, and this is v.*\. Run it with .* \[node\.old\]\n$/u,
+  );
+  assert.equal((await cairn.run(["--help"], { environment })).code, 0);
+});
+
 test("no folder: it says which, and makes nothing", async () => {
   const path = join(cairn.place, "nowhere");
   const finished = await ask(path);
