@@ -1,7 +1,9 @@
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { exitCodes } from "../../src/cli/exitCodes.ts";
 import { suggestedAnswer } from "../../src/core/answerText.ts";
 import type { SessionRecord } from "../../src/core/records.ts";
 import { viewOf } from "../../src/core/replay.ts";
@@ -80,6 +82,27 @@ export class Cairn {
       child.once("error", reject);
       child.once("close", (code, signal) => resolve({ code, signal, stdout, stderr }));
     });
+  }
+
+  /** Gives the suggested answer to each wait until the session has ended, and runs `before` each. */
+  async answerAll(
+    first: Finished,
+    workspace: string,
+    options: RunOptions & { readonly args?: readonly string[]; readonly before?: () => void },
+  ): Promise<Finished> {
+    let last = first;
+    while (last.code === exitCodes.waiting) {
+      options.before?.();
+      const [session] = await this.sessions(workspace);
+      const [wait] = session?.waits ?? [];
+      assert.ok(session !== undefined && wait !== undefined);
+      const answer = ["answer", session.session, wait.wait, wait.suggested];
+      last = await this.run(
+        [...answer, "--workspace", workspace, ...(options.args ?? [])],
+        options,
+      );
+    }
+    return last;
   }
 
   /** The workspace's sessions, newest first, as `cairn sessions` would list them. */

@@ -97,6 +97,30 @@ export function fileToolsContract(
       assert.equal(await on(path), "z(1);\nc($$, `$&`);\nz(2);\n");
     });
 
+    test("an edit writes nothing over what was written while it was being made", async () => {
+      await put("src/raced", "old\n");
+      let runs = 0;
+      const raced: Sandbox = {
+        run: async (command, options) => {
+          runs += 1;
+          if (runs === 2) await put("src/raced", "old, and newer\n");
+          return under.sandbox.run(command, options);
+        },
+      };
+      const args = { path: "src/raced", old: "old", new: "edited" };
+      const output = await call(editFileTool(raced), args);
+      assert.deepEqual([output.ok, runs], [false, 2]);
+      assert.match(output.text, /was changed meanwhile; nothing was written\. Read it again/);
+      assert.equal(await on("src/raced"), "old, and newer\n");
+    });
+
+    test("the log names the tool and its file, not the text that does it", async () => {
+      await use(writeFileTool, { path: "src/logged", content: "text" });
+      const line = under.lines.find((each) => each.includes("src/logged"));
+      assert.equal(line, "$ write_file src/logged (4 bytes)");
+      assert.equal(under.lines.join("\n").includes("base64"), false);
+    });
+
     test("a folder is listed with what is in it, but for history and packages", async () => {
       await run(
         under.sandbox,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import * as z from "zod";
 import { CairnError } from "../../src/core/errors.ts";
 import { namedProfile } from "../../src/core/profile.ts";
@@ -77,15 +78,24 @@ suite("calls of one answer", () => {
 
   test("that look at the workspace see what those before them left, and are no commands", async () => {
     const place = { content: "" };
-    const tool = (name: string, effect: "workspace" | "reads", run: () => string): Tool =>
+    const tool = (
+      name: string,
+      effect: "workspace" | "reads",
+      run: () => string | Promise<string>,
+    ): Tool =>
       defineTool({
         name,
         description: name,
         args: z.object({}),
         effect,
         what: () => name,
-        run: async () => ({ text: run(), ok: true }),
+        run: async () => ({ text: await run(), ok: true }),
       });
+    // Slow, so that a change that does not wait for it would come first.
+    const look = async (): Promise<string> => {
+      await delay(20);
+      return place.content;
+    };
     const write = (text: string): string => {
       place.content = text;
       machine.trees.content = text;
@@ -97,7 +107,7 @@ suite("calls of one answer", () => {
       [
         tool("one", "workspace", () => write("1")),
         tool("two", "workspace", () => write("2")),
-        tool("look", "reads", () => place.content),
+        tool("look", "reads", look),
       ],
     );
     const session = await machine.start({

@@ -127,6 +127,39 @@ suite("a session", () => {
     assert.equal(machine.model.calls, 2);
   });
 
+  test("a call that only looks sees the files as they are on record, also first after a crash", async () => {
+    const seen: string[] = [];
+    const look = defineTool({
+      name: "look",
+      description: "look",
+      args: z.object({}),
+      effect: "reads",
+      what: () => "look",
+      run: async () => {
+        seen.push(machine.trees.content);
+        return { text: machine.trees.content, ok: true };
+      },
+    });
+    const machine = new Machine(
+      [runs("write"), asks("q"), calls(["l", "look", {}]), says("done")],
+      [look],
+    );
+    const session = await machine.start({
+      tools: ["exec", "ask_question", "look"],
+      rules: { exec: "allow", ask_question: "allow", look: "allow" },
+    });
+    machine.sandbox.onRun = async () => {
+      machine.trees.content = "written";
+    };
+    assert.equal(await session.run(never), "waiting");
+    machine.trees.content = "of an unrecorded process";
+    const reloaded = await machine.reload();
+    const [open] = reloaded.view.openWaits;
+    assert.ok(open !== undefined);
+    await reloaded.answer({ wait: open.wait, digest: null, value: "yes", by }, never);
+    assert.deepEqual(seen, ["written"]);
+  });
+
   test("a command cut off by a crash runs again only after its files are brought back", async () => {
     const machine = new Machine(listThenDone);
     const session = await machine.start();

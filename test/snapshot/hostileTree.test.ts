@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { type ChildProcessByStdio, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   existsSync,
@@ -13,6 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { test } from "node:test";
 import { CairnError } from "../../src/core/errors.ts";
 import { UserFolder } from "../../src/snapshot/userFolder.ts";
@@ -94,25 +95,7 @@ test("a process that swaps a folder for a link while the host restores gets no f
   rmSync(join(place.tree, "d"), { recursive: true });
   mkdirSync(join(place.tree, "d"));
   const empty = await place.capture();
-  const flipper = spawn(
-    process.execPath,
-    [
-      "-e",
-      `const fs = require("node:fs"); const [tree, outside] = process.argv.slice(1);
-       process.chdir(tree); fs.mkdirSync("../real", { recursive: true });
-       const attempt = (work) => { try { work(); } catch {} };
-       console.log("ready");
-       for (;;) {
-         attempt(() => fs.renameSync("d", "../real/" + Math.random()));
-         attempt(() => fs.symlinkSync(outside, "d"));
-         attempt(() => fs.unlinkSync("d"));
-         attempt(() => fs.mkdirSync("d"));
-       }`,
-      place.tree,
-      place.outside,
-    ],
-    { stdio: ["ignore", "pipe", "ignore"] },
-  );
+  const flipper = swapping(place.tree, place.outside);
   const exited = once(flipper, "exit");
   let refused = 0;
   let done = 0;
@@ -144,25 +127,7 @@ test("a process that swaps a folder for a link while the host restores gets no f
 
 test("a process that swaps a folder for a link while files are written into the user's folder gets none outside", async (context) => {
   const place = new Place(context, { "d/f": "0" });
-  const flipper = spawn(
-    process.execPath,
-    [
-      "-e",
-      `const fs = require("node:fs"); const [folder, outside] = process.argv.slice(1);
-       process.chdir(folder); fs.mkdirSync("../real", { recursive: true });
-       const attempt = (work) => { try { work(); } catch {} };
-       console.log("ready");
-       for (;;) {
-         attempt(() => fs.renameSync("d", "../real/" + Math.random()));
-         attempt(() => fs.symlinkSync(outside, "d"));
-         attempt(() => fs.unlinkSync("d"));
-         attempt(() => fs.mkdirSync("d"));
-       }`,
-      place.workspace,
-      place.outside,
-    ],
-    { stdio: ["ignore", "pipe", "ignore"] },
-  );
+  const flipper = swapping(place.workspace, place.outside);
   const exited = once(flipper, "exit");
   const folder = new UserFolder(place.workspace);
   let [written, refused] = [0, 0];
@@ -185,3 +150,20 @@ test("a process that swaps a folder for a link while files are written into the 
   assert.deepEqual(readdirSync(place.outside), []);
   assert.ok(written > 0 && refused > 0, `${written} written, ${refused} refused`);
 });
+
+/** A process that swaps the folder `d` of a tree for a link and back without end; it says when it began. */
+function swapping(tree: string, outside: string): ChildProcessByStdio<null, Readable, null> {
+  const program = `const fs = require("node:fs"); const [tree, outside] = process.argv.slice(1);
+    process.chdir(tree); fs.mkdirSync("../real", { recursive: true });
+    const attempt = (work) => { try { work(); } catch {} };
+    console.log("ready");
+    for (;;) {
+      attempt(() => fs.renameSync("d", "../real/" + Math.random()));
+      attempt(() => fs.symlinkSync(outside, "d"));
+      attempt(() => fs.unlinkSync("d"));
+      attempt(() => fs.mkdirSync("d"));
+    }`;
+  return spawn(process.execPath, ["-e", program, tree, outside], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+}
