@@ -225,5 +225,6 @@ function wait(
 function survey(workspace: string): SessionSpec {
   const first = startRecord("Release it");
   assert(first.kind === "session.started");
-  return { ...first.spec, workspace, flow: { name: "survey", version: 1, input: null } };
+  const model = { name: "demo", url: "demo", demo: true };
+  return { ...first.spec, model, workspace, flow: { name: "survey", version: 1, input: null } };
 }
