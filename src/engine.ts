@@ -36,6 +36,7 @@ import type {
   Sessions,
   StartRequest,
   TreeViewer,
+  WaitFacts,
 } from "./core/sessions.ts";
 import type { Answer } from "./core/waitAnswer.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -185,6 +186,10 @@ export class Engine implements Sessions {
       await run.done.catch(() => {});
     }
     return this.#run(live, async (_, signal) => live.session.answer(answer, signal));
+  }
+
+  async waitFacts(): Promise<WaitFacts> {
+    return { alike: { approved: 0, rejected: 0 }, grants: [] };
   }
 
   async leave(session: string, answer: Answer): Promise<void> {

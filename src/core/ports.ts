@@ -1,5 +1,7 @@
+import type { Action, CommandPart } from "./action.ts";
 import type {
   FileChange,
+  Identity,
   JsonValue,
   LeftOut,
   ModelReply,
@@ -9,6 +11,7 @@ import type {
   SkillsInfo,
   ToolCall,
   TreeInfo,
+  Verdict,
 } from "./records.ts";
 
 /** Time, chance and hashing are handed in, so that core can be replayed and simulated. */
@@ -206,6 +209,15 @@ export interface Sandbox {
    * Resolves for every way a command can end. Throws `sandbox.lost` when the place itself is gone.
    */
   run(command: string, options: ExecOptions): Promise<ExecResult>;
+  /**
+   * Runs the parts of a command that was read, beside the session's shell and with nothing of it:
+   * each by `execve`, in `cwd`, with a fixed PATH and an empty environment. Queues and resolves as
+   * `run`. Throws `sandbox.lost`, and `sandbox.unavailable` where `cwd` is no directory inside.
+   */
+  execute?(
+    parts: readonly CommandPart[],
+    options: ExecOptions & { readonly cwd: string },
+  ): Promise<ExecResult>;
 }
 
 /** What a sandbox uses, all of its processes together. */
@@ -339,6 +351,75 @@ export interface SkillLibrary {
     skill: string,
     path: string,
   ): Promise<{ readonly text: string; readonly truncated: boolean } | null>;
+}
+
+// --- Permissions ----------------------------------------------------------------------------
+
+/** Reads a command line without running anything. */
+export interface CommandReader {
+  /**
+   * Its parts, when it is certain that bash would run exactly these words and nothing else; null
+   * for everything that is not. `cwd` is where relative paths begin. Never throws.
+   */
+  read(text: string, cwd: string): readonly CommandPart[] | null;
+}
+
+/** What is decided on an action, and why. */
+export interface Ruling {
+  readonly verdict: Verdict;
+  /** The rule that decided; null where the profile's default for the risk did. */
+  readonly rule: { readonly id: string; readonly scope: string; readonly sentence: string } | null;
+  /** Why, in one sentence for people: the rule, the default, or what could not be decided. */
+  readonly why: string;
+}
+
+/** Who decides, by the rules as they are now. */
+export interface Permissions {
+  /** Never throws: what cannot be decided is asked about, and denied where nobody is there. */
+  decide(action: Action): Promise<Ruling>;
+}
+
+// --- Audit ----------------------------------------------------------------------------------
+
+/** What happened, as it is kept apart from sessions. No text of it has a secret. */
+export interface AuditEntry {
+  /** `began` and `ended` are a pair around each effect, with the same `operation`. */
+  readonly kind:
+    | "asked"
+    | "answered"
+    | "refused"
+    | "decided"
+    | "began"
+    | "ended"
+    | "rule"
+    | "skills"
+    | "session";
+  /** Null for what belongs to none. */
+  readonly session: string | null;
+  /** Id of the step or of the wait. */
+  readonly step: string | null;
+  /** The effect's idempotency key; null where there is none. */
+  readonly operation: string | null;
+  /** Digest of exactly what was decided on, or done. */
+  readonly digest: string | null;
+  readonly by: Identity | null;
+  /** What was done, decided or refused, and with which outcome, in words. */
+  readonly what: string;
+  readonly outcome: string | null;
+}
+
+export interface AuditLog {
+  /** Resolves when the entry is on disk. Throws `audit.unwritable`: then the effect must not happen. */
+  write(entry: AuditEntry): Promise<void>;
+}
+
+// --- Redaction ------------------------------------------------------------------------------
+
+/** Puts a marker in place of every secret that it finds. What it gives, it leaves as it is. */
+export interface Redactor {
+  text(text: string): string;
+  /** All strings in it, and those under names that say what they are. */
+  value(value: JsonValue): JsonValue;
 }
 
 /** Where lines for the log channel and the runtime log go. Never gets a secret. */

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { action } from "./action.ts";
 
 /**
  * What the store keeps is what the panel shows: one vocabulary, no translator. A record is the
@@ -47,7 +48,14 @@ export const toolOutput = z.object({
 export type ToolOutput = z.infer<typeof toolOutput>;
 
 /** Every yes or no that the operator gives. */
-export const decision = z.object({ approved: z.boolean(), note: z.string() });
+export const decision = z.object({
+  approved: z.boolean(),
+  note: z.string(),
+  /** A yes for all that is alike, too: in this session, or always in this folder. Absent: once. */
+  grant: z.exactOptional(z.enum(["session", "always"])),
+  /** The arguments as the operator changed them; absent when they are as they were asked about. */
+  args: z.exactOptional(jsonValue),
+});
 export type Decision = z.infer<typeof decision>;
 
 /** One file that differs between two trees; `diff` is a unified diff, or null for a binary file. */
@@ -85,6 +93,14 @@ export const waitSubject = z.discriminatedUnion("kind", [
     where: z.string(),
     /** What the model said beside the call. Labelled as its words wherever it is shown. */
     reason: z.string(),
+    /** Exactly what is decided on; what starts after a yes is compared with it. */
+    action: z.exactOptional(action),
+    /** The rule that asks, as a sentence; null where the profile's default for its risk does. */
+    rule: z.exactOptional(z.nullable(z.string())),
+    /** How what it changes can be taken back, as a sentence. */
+    undo: z.exactOptional(z.string()),
+    /** In what the session's shell differs from a clean one; empty when it does not. */
+    shell: z.exactOptional(z.string()),
   }),
   z.object({
     kind: z.literal("question"),

@@ -9,6 +9,7 @@ import type {
   WorkspaceTrees,
 } from "./ports.ts";
 import type {
+  Decision,
   Derivation,
   FileChange,
   Identity,
@@ -78,6 +79,22 @@ export interface Pruned {
   readonly bytesOver: number;
 }
 
+/** A wider yes that an open approval may be given. It is shown before it is saved. */
+export interface GrantOffer {
+  readonly grant: NonNullable<Decision["grant"]>;
+  /** What its rule would allow, in one sentence. */
+  readonly sentence: string;
+  /** What the rule would have done in this folder so far: of `seen` actions it lets `passed` pass, of which the operator had rejected `rejected`. */
+  readonly past: { readonly seen: number; readonly passed: number; readonly rejected: number };
+}
+
+/** What is known of an open wait beside its record. */
+export interface WaitFacts {
+  /** What the operator decided on alike actions of this folder. */
+  readonly alike: { readonly approved: number; readonly rejected: number };
+  readonly grants: readonly GrantOffer[];
+}
+
 /** A session being driven here. `done` resolves when it ends, parks or is stopped; it rejects with a `CairnError`. */
 export interface Run {
   readonly session: string;
@@ -106,6 +123,8 @@ export interface Sessions {
   /** Makes a session with its copy of the folder, for another process to run; resolves with its id. */
   queue(request: StartRequest): Promise<string>;
   answer(session: string, answer: Answer): Promise<Run>;
+  /** For people who look at an open wait; nothing of it is on record. */
+  waitFacts(session: string, wait: string): Promise<WaitFacts>;
   /** Records an answer, and leaves it to another process to go on. */
   leave(session: string, answer: Answer): Promise<void>;
   resume(session: string): Promise<Run>;

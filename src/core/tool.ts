@@ -1,4 +1,5 @@
 import * as z from "zod";
+import type { CommandPart } from "./action.ts";
 import type { ToolDescription } from "./ports.ts";
 import type { Observed } from "./inDoubt.ts";
 import {
@@ -26,6 +27,8 @@ export interface ToolRun {
   readonly timeoutMs: number;
   /** Idempotency key for an effect; stable across crashes. */
   readonly operation: string;
+  /** Set where a command runs by itself, read and not as text: these parts, there. */
+  readonly alone?: { readonly parts: readonly CommandPart[]; readonly cwd: string };
 }
 
 interface ToolHead {
