@@ -1,5 +1,3 @@
-import { hash, randomUUID } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import { agentFlow } from "./core/agent.ts";
 import { derive, type DerivationRequest } from "./core/derivation.ts";
 import { CairnError } from "./core/errors.ts";
@@ -14,7 +12,6 @@ import type {
   StoreProblem,
   Survey,
   TerminalScreen,
-  World,
 } from "./core/ports.ts";
 import type {
   FileChange,
@@ -26,6 +23,7 @@ import type {
 import { statusOf, viewOf, type OpenWait } from "./core/replay.ts";
 import { chooseExpired, keptSessions, type RetentionPolicy } from "./core/retention.ts";
 import { Session } from "./core/session.ts";
+import { entryOf } from "./core/sessionEntry.ts";
 import { treeAt } from "./core/treeAt.ts";
 import type {
   Pruned,
@@ -47,6 +45,7 @@ import { ModelSource } from "./model/modelSource.ts";
 import { Workers } from "./sandbox/workers.ts";
 import { openStore } from "./openStore.ts";
 import { PartsMaker } from "./sessionParts.ts";
+import { world } from "./world.ts";
 
 export { verifyBundle } from "./bundle/bundle.ts";
 export { bundleLines } from "./bundle/bundleLines.ts";
@@ -89,13 +88,6 @@ interface Live {
 
 /** How long a parked session keeps its shell for an answer. */
 const idleMs = 10 * 60_000;
-
-const world: World = {
-  now: () => Date.now(),
-  newId: () => randomUUID().replaceAll("-", "").slice(0, 12),
-  digest: (text) => hash("sha256", text),
-  sleep: async (ms, signal) => delay(ms, undefined, { signal }),
-};
 
 /** Makes every part for one workspace and joins them: what the extension and the command line share. */
 export class Engine implements Sessions {
@@ -254,23 +246,7 @@ export class Engine implements Sessions {
   async list(): Promise<readonly SessionEntry[]> {
     const summaries = await this.#driver.list();
     await Promise.all(summaries.map(async (summary) => this.#watchDeadlines(summary)));
-    return summaries.flatMap(({ session, first, last, held, readOnly, records }) =>
-      first.kind === "session.started"
-        ? [
-            {
-              session,
-              goal: first.spec.goal,
-              madeBy: first.spec.derivation?.mode ?? null,
-              status: statusOf(last),
-              held,
-              readOnly,
-              startedAt: first.at,
-              lastAt: last.at,
-              records,
-            },
-          ]
-        : [],
-    );
+    return summaries.flatMap((summary) => entryOf(summary) ?? []);
   }
 
   async problems(): Promise<readonly StoreProblem[]> {
