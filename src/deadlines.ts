@@ -1,8 +1,9 @@
+import type { World } from "./core/ports.ts";
 import type { OpenWait } from "./core/replay.ts";
+import { timeLeft } from "./core/timeLeft.ts";
 
 export interface DeadlineOptions {
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
+  readonly world: Pick<World, "now" | "boot">;
   /** Ends a wait whose time is over. Never rejects. */
   readonly expire: (wait: OpenWait) => Promise<void>;
 }
@@ -31,10 +32,11 @@ export class Deadlines {
       if (key.startsWith(`${session}\n`) && !keys.has(key)) this.#forget(key);
     }
     for (const wait of timed) {
-      const { deadlineMs = 0, at } = wait;
-      const left = at + deadlineMs - this.#options.now();
+      const left = timeLeft(wait, this.#options.world) ?? 0;
       const key = keyOf(wait);
-      if (!this.#timers.has(key)) this.#time(wait, Math.min(Math.max(left, 0), deadlineMs));
+      // A timer does not count the time that a machine sleeps.
+      if (left <= 0 && this.#counts(wait)) this.#forget(key);
+      if (!this.#timers.has(key)) this.#time(wait, Math.max(left, 0));
     }
   }
 
@@ -55,6 +57,11 @@ export class Deadlines {
     }, step);
     timer.unref();
     this.#timers.set(key, timer);
+  }
+
+  /** Whether the time that is left is known, and no guess by a clock that can be set. */
+  #counts({ since }: OpenWait): boolean {
+    return since !== undefined && since.boot === this.#options.world.boot()?.id;
   }
 
   #forget(key: string): void {

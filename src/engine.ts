@@ -103,7 +103,7 @@ export class Engine implements Sessions {
   /** Sessions whose copy is being removed. */
   readonly #dropping = new Map<string, Promise<void>>();
   readonly #deadlines = new Deadlines({
-    now: () => world.now(),
+    world,
     expire: async (wait) => this.#expire(wait),
   });
   /** The newest record, by session, up to which deadlines are known. */

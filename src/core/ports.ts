@@ -18,6 +18,11 @@ import type {
 export interface World {
   /** Milliseconds since the epoch. For people and for durations; never for order. */
   now(): number;
+  /**
+   * The boot of this machine, and milliseconds since it, time asleep included: nobody can set
+   * that. Null where the system does not say.
+   */
+  boot(): { readonly id: string; readonly ms: number } | null;
   /** A new id of lower-case letters and digits, safe in a file name and in a container name. */
   newId(): string;
   /** SHA-256 of the text's UTF-8 bytes, 64 lower-case hex digits. */

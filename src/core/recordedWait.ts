@@ -56,6 +56,8 @@ export async function ask<Value extends JsonValue>(
     return given(spec, answered);
   }
   if (!scope.redone) await rehearsal.begin(id);
+  const boot = parts.world.boot();
+  const since = boot === null ? {} : { since: { boot: boot.id, ms: boot.ms } };
   await run.append({
     kind: "wait.opened",
     wait: id,
@@ -63,7 +65,7 @@ export async function ask<Value extends JsonValue>(
     question: spec.question,
     subject: spec.subject,
     digest,
-    ...(spec.deadlineMs === undefined ? {} : { deadlineMs: spec.deadlineMs }),
+    ...(spec.deadlineMs === undefined ? {} : { deadlineMs: spec.deadlineMs, ...since }),
   });
   const served = servedAnswer(place, digest, spec);
   if (derivation !== null && served === null) scope.tainted = true;

@@ -480,6 +480,8 @@ export const recordBody = z.discriminatedUnion("kind", [
     digest: z.string(),
     /** How long it stays open; without one, for ever. */
     deadlineMs: z.exactOptional(z.number()),
+    /** Where the deadline is counted from, on the machine that opened it and until its next boot. */
+    since: z.exactOptional(z.object({ boot: z.string(), ms: z.number() })),
   }),
   z.object({
     kind: z.literal("wait.answered"),

@@ -400,7 +400,7 @@ export class Session {
   async #answered(answer: Answer): Promise<void> {
     const at = this.#parts.world.now();
     const wait = openWait(this.view, answer);
-    const given = inTime(wait, answer, at);
+    const given = inTime(wait, answer, this.#parts.world);
     const { digest } = wait;
     const checked = checkedAnswer(wait, given);
     await this.#append({

@@ -1,8 +1,10 @@
 import * as z from "zod";
 import { CairnError } from "./errors.ts";
 import { inDoubtAnswer } from "./inDoubt.ts";
+import type { World } from "./ports.ts";
 import { decision, type Identity, type JsonValue } from "./records.ts";
 import type { OpenWait, SessionView } from "./replay.ts";
+import { timeLeft } from "./timeLeft.ts";
 
 export interface Answer {
   readonly wait: string;
@@ -38,9 +40,8 @@ export function openWait({ openWaits, answered }: SessionView, answer: Answer): 
 }
 
 /** The answer, or that there was none in time: an answer after the deadline does not count. */
-export function inTime(wait: OpenWait, answer: Answer, now: number): Answer {
-  const { deadlineMs, at } = wait;
-  const late = deadlineMs !== undefined && now >= at + deadlineMs;
+export function inTime(wait: OpenWait, answer: Answer, world: Pick<World, "now" | "boot">): Answer {
+  const late = (timeLeft(wait, world) ?? 1) <= 0;
   if (!late || answer.ended !== undefined) return answer;
   return { ...answer, value: null, ended: "expired", by: { user: "nobody", surface: "deadline" } };
 }

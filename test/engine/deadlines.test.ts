@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { mock, suite, test } from "node:test";
+import type { World } from "../../src/core/ports.ts";
 import type { OpenWait } from "../../src/core/replay.ts";
 import { Deadlines } from "../../src/deadlines.ts";
 
@@ -24,10 +25,10 @@ function waitOf(at: number, deadlineMs?: number): OpenWait {
 function watched() {
   mock.timers.reset();
   mock.timers.enable({ apis: ["setTimeout"] });
-  const wall = { now: 0 };
+  const wall = { now: 0, boot: null as ReturnType<World["boot"]> };
   const expired: string[] = [];
   const deadlines = new Deadlines({
-    now: () => wall.now,
+    world: { now: () => wall.now, boot: () => wall.boot },
     expire: async ({ wait }) => void expired.push(wait),
   });
   return { wall, expired, deadlines, pass: (ms: number) => mock.timers.tick(ms) };
@@ -71,6 +72,24 @@ suite("a deadline", () => {
     deadlines.watch("s", [waitOf(0, hour)]);
     pass(hour);
     assert.deepEqual(expired, ["ask"]);
+  });
+
+  test("is over when the machine wakes up after it, whatever its clock says", () => {
+    for (const jump of [8 * hour, -400 * 24 * hour, 10 * 365 * 24 * hour]) {
+      const { deadlines, expired, wall, pass } = watched();
+      const wait = { ...waitOf(0, hour), since: { boot: "b", ms: 5 } };
+      wall.boot = { id: "b", ms: 5 };
+      deadlines.watch("s", [wait]);
+      wall.now = jump;
+      wall.boot = { id: "b", ms: 5 + hour / 2 };
+      deadlines.watch("s", [wait]);
+      pass(0);
+      assert.deepEqual(expired, [], "half of its time is left");
+      wall.boot = { id: "b", ms: 5 + 8 * hour };
+      deadlines.watch("s", [wait]);
+      pass(0);
+      assert.deepEqual(expired, ["ask"]);
+    }
   });
 
   test("of two months is not cut short by the longest timer that there is", () => {

@@ -7,6 +7,7 @@ export function fakeWorld(): World {
   let ids = 0;
   return {
     now: () => now,
+    boot: () => null,
     newId: () => `id${(ids += 1)}`,
     digest: (text) => hash("sha256", text),
     sleep: async (ms, signal) => {

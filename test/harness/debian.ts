@@ -6,6 +6,7 @@ const packages = [
   "bubblewrap",
   "chromium",
   "docker.io",
+  "faketime",
   "fonts-dejavu-core",
   "git",
   "podman",

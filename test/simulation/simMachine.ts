@@ -48,6 +48,7 @@ export class SimMachine {
 
   readonly world: World = {
     now: () => this.#now,
+    boot: () => null,
     newId: () => `id${(this.#ids += 1)}`,
     digest: hash,
     sleep: async (ms) => this.pass(ms),

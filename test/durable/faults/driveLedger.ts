@@ -17,6 +17,7 @@ const by = { user: "dev", surface: "cli" } as const;
 
 const world: World = {
   now: () => Date.now(),
+  boot: () => null,
   newId: () => randomUUID().replaceAll("-", ""),
   digest: (text) => createHash("sha256").update(text).digest("hex"),
   sleep: async (ms, signal) => delay(ms, undefined, { signal }),
