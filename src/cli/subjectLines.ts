@@ -1,5 +1,6 @@
 import type { FileChange, JsonValue, WaitSubject } from "../core/records.ts";
 import type { OpenWait } from "../core/replay.ts";
+import { utc } from "./utc.ts";
 import { amount } from "../core/spending.ts";
 
 type Image = Extract<WaitSubject, { kind: "image" }>;
@@ -7,7 +8,7 @@ type InDoubt = Extract<WaitSubject, { kind: "inDoubt" }>;
 
 /** What a wait is about: all that an answer would be bound to, and until when. */
 export function subjectLines({ subject, at, deadlineMs }: OpenWait): readonly string[] {
-  const until = deadlineMs === undefined ? [] : [`open until ${time(at + deadlineMs)}`];
+  const until = deadlineMs === undefined ? [] : [`open until ${utc(at + deadlineMs)}`];
   return [...about(subject), ...until];
 }
 
@@ -81,7 +82,7 @@ function evidence({
   result,
 }: InDoubt): readonly string[] {
   return [
-    `started ${time(startedAt)}: ${what}`,
+    `started ${utc(startedAt)}: ${what}`,
     `operation ${operation}`,
     ...(sent === undefined ? [] : ["sent:", ...json(sent)]),
     ...(observed ?? "Nothing can be seen of its outcome from here.").split("\n"),
@@ -91,8 +92,4 @@ function evidence({
 
 function json(value: JsonValue): readonly string[] {
   return JSON.stringify(value, null, 2).split("\n");
-}
-
-function time(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nextCommands } from "../../src/cli/nextCommands.ts";
+import { printEntry } from "../../src/cli/printEntry.ts";
 import { printRecord } from "../../src/cli/printRecord.ts";
 import type { RecordBody, SessionRecord } from "../../src/core/records.ts";
 import { startRecord, stepRecord } from "../contracts/records.ts";
@@ -21,6 +22,30 @@ function opened(more: Pick<Opened, "waitKind" | "subject"> & Partial<Opened>): O
 
 const by = { user: "ann", surface: "panel" } as const;
 const lookup = { session: "other", verdict: "served", changed: [] as string[] } as const;
+
+test("times of any store are shown: far ones, those beyond 2038, and those that are none", () => {
+  const entry = {
+    session: "s",
+    goal: "g",
+    status: "completed",
+    held: false,
+    readOnly: true,
+  } as const;
+  const times = [2 ** 31 * 1000, 253_402_300_799_999, -62_135_596_800_001, 1e300];
+  const shown = times.map((startedAt) =>
+    printEntry({ ...entry, madeBy: null, startedAt, lastAt: startedAt, records: 1 }),
+  );
+  assert.match(shown[0] ?? "", /2038-01-19 03:14 {2}read-only/);
+  assert.match(shown[1] ?? "", /9999-12-31 23:59 {2}read-only/);
+  assert.match(shown[2] ?? "", / 0000-12-31 23:59 {2}read-only/);
+  assert.match(shown[3] ?? "", /an unknown time {2}read-only/);
+  const doubt = opened({
+    waitKind: "inDoubt",
+    subject: { kind: "inDoubt", what: "w", startedAt: 1e300, operation: "o" },
+    deadlineMs: 1e300,
+  });
+  assert.match(print(doubt), /started an unknown time[^]*open until an unknown time/);
+});
 
 test("how an outcome came about is told apart: ran, replayed, skipped, shared, given by hand, no checkpoint, cache off", () => {
   assert.match(step({}), /^ {3}7 {2}step\/a \(12 ms\)\n {6}x\n$/);
