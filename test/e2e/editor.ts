@@ -21,6 +21,20 @@ const storedRecord = recordBody.and(z.object({ session: z.string(), seq: z.numbe
 const listed = z.object({ session: z.string(), status: z.string() });
 const found = z.array(z.tuple([z.string(), z.string()]));
 
+function profileOf(place: string): string {
+  return join(place, "profile");
+}
+
+/** Where a remote window, which this is, has the settings that belong to the machine. */
+async function writeSettings(
+  place: string,
+  settings: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const machine = join(profileOf(place), "data", "Machine");
+  await mkdir(machine, { recursive: true });
+  await writeFile(join(machine, "settings.json"), JSON.stringify(settings));
+}
+
 /** The packaged extension in an editor of its own, with a browser to look at it. */
 export class Editor {
   readonly place: string;
@@ -28,11 +42,17 @@ export class Editor {
   readonly violations: string[] = [];
   readonly #server: CodeServer;
   readonly #browser: Browser;
+  readonly #settings: Record<string, unknown>;
 
-  private constructor(place: string, server: CodeServer, browser: Browser) {
+  private constructor(
+    place: string,
+    parts: { readonly server: CodeServer; readonly browser: Browser },
+    settings: Readonly<Record<string, unknown>>,
+  ) {
     this.place = place;
-    this.#server = server;
-    this.#browser = browser;
+    this.#server = parts.server;
+    this.#browser = parts.browser;
+    this.#settings = { ...settings };
   }
 
   static async open(
@@ -40,21 +60,23 @@ export class Editor {
     trust = true,
   ): Promise<Editor> {
     const place = await mkdtemp(join(tmpdir(), "cairn-e2e-"));
-    const profile = join(place, "profile");
-    // Where a remote window, which this is, has the settings that belong to the machine.
-    const machine = join(profile, "data", "Machine");
-    await mkdir(machine, { recursive: true });
     const own = { "cairn.sandbox.backend": "embedded", ...settings };
-    await writeFile(join(machine, "settings.json"), JSON.stringify(own));
+    await writeSettings(place, own);
     const server = await startCodeServer({
       workspace: place,
-      profile,
+      profile: profileOf(place),
       vsix: [vsixPath],
       trust,
       settings: { "workbench.colorTheme": "Default Dark Modern" },
       env: { CAIRN_HOME: join(place, "home") },
     });
-    return new Editor(place, server, await launchBrowser());
+    return new Editor(place, { server, browser: await launchBrowser() }, own);
+  }
+
+  /** Settings of the machine, for windows that are opened from now on. */
+  async set(settings: Readonly<Record<string, unknown>>): Promise<void> {
+    Object.assign(this.#settings, settings);
+    await writeSettings(this.place, this.#settings);
   }
 
   async close(): Promise<void> {

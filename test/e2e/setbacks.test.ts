@@ -20,12 +20,6 @@ async function startSession(page: Page): Promise<void> {
   await page.keyboard.press("Enter");
 }
 
-async function useModel(folder: string, url: string): Promise<void> {
-  const settings = { "cairn.model.url": url, "cairn.model.name": "demo" };
-  await mkdir(join(folder, ".vscode"));
-  await writeFile(join(folder, ".vscode", "settings.json"), JSON.stringify(settings));
-}
-
 suite("what goes wrong is one sentence with a way out", () => {
   let editor: Editor;
   before(async () => {
@@ -74,7 +68,7 @@ suite("what goes wrong is one sentence with a way out", () => {
   test("no key, then a wrong one, then the right one: the session goes on", async () => {
     const model = await startDemoServer();
     const folder = await editor.folder("keys");
-    await useModel(folder, model.url);
+    await editor.set({ "cairn.model.url": model.url, "cairn.model.name": "demo" });
     const page = await editor.window({ folder });
     const setKey = async (error: Locator, key: string): Promise<void> => {
       await error.getByRole("button", { name: "Set API Key" }).click();
@@ -105,7 +99,7 @@ suite("what goes wrong is one sentence with a way out", () => {
       if (model.seen.length > 1) response.end(chunk({ content: "Done." }, "stop") + done);
     });
     const folder = await editor.folder("stopped");
-    await useModel(folder, model.url);
+    await editor.set({ "cairn.model.url": model.url, "cairn.model.name": "demo" });
     const page = await editor.window({ folder });
     const row = page.locator(".pane", { hasText: "Sessions" }).locator(".monaco-list-row");
     try {
@@ -172,7 +166,7 @@ suite("what goes wrong is one sentence with a way out", () => {
       response.end((model.seen.length === 1 ? first : next) + done);
     });
     const folder = await editor.folder("meanwhile");
-    await useModel(folder, model.url);
+    await editor.set({ "cairn.model.url": model.url, "cairn.model.name": "demo" });
     const page = await editor.window({ folder });
     try {
       await palette(page, "Cairn: Set API Key");
