@@ -344,7 +344,7 @@ export class Engine implements Sessions {
       profile: request.profile,
       model: request.model.demo ? demo : { ...request.model, demo: false },
       sandbox,
-      skills: skills.info,
+      skills,
       workspace,
       ...(exclude.length === 0 ? {} : { exclude: [...exclude] }),
       replayOf: null,

@@ -1,11 +1,13 @@
 import { mkdirSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { ApprovedSkills } from "./approvedSkills.ts";
 import { CairnError } from "./core/errors.ts";
 import type { FlowDefinition } from "./core/flowDefinition.ts";
-import type { DurableDriver, Log, ResolvedSkills, SandboxHost, World } from "./core/ports.ts";
-import type { SandboxInfo, SessionRecord, SessionSpec } from "./core/records.ts";
+import type { DurableDriver, Log, SandboxHost, World } from "./core/ports.ts";
+import type { SandboxInfo, SessionRecord, SessionSpec, SkillsInfo } from "./core/records.ts";
 import type { SessionParts } from "./core/session.ts";
+import type { SkillsParts } from "./core/skillUpdate.ts";
 import type { SandboxCheck, StartRequest } from "./core/sessions.ts";
 import { isDead, isGone, thisBoot } from "./durable/owner.ts";
 import { storeKey } from "./durable/storePlace.ts";
@@ -106,6 +108,7 @@ export class PartsMaker {
       trees: this.trees(id, spec.workspace, spec.exclude),
       sandbox,
       flows,
+      ...(spec.skills === null ? {} : { skills: this.#skillsParts(spec.skills, spec.workspace) }),
       ...(devContainer === undefined
         ? {}
         : {
@@ -124,9 +127,12 @@ export class PartsMaker {
     return { parts, sandbox };
   }
 
-  async skills(source: string | null): Promise<ResolvedSkills> {
-    const { shippedSkills } = this.#options;
-    return parseSkillSource(source ?? shippedSkills, { cache: this.#skillCache }).resolve();
+  /** Those that ship with Cairn change with it; a source of one's own is watched. */
+  async skills(source: string | null): Promise<SkillsInfo> {
+    const { shippedSkills, workspace } = this.#options;
+    const found = parseSkillSource(source ?? shippedSkills, { cache: this.#skillCache });
+    const resolved = await found.resolve();
+    return source === null ? resolved.info : this.#approvedSkills(workspace).checked(resolved);
   }
 
   async chooseSandbox(id: string, request: ChooseRequest): Promise<SandboxInfo> {
@@ -360,6 +366,18 @@ export class PartsMaker {
    */
   #copy(id: string): string {
     return join(this.#home(id), "copies", encodeURIComponent(this.#options.owner));
+  }
+
+  #skillsParts(info: SkillsInfo, folder: string): SkillsParts {
+    return { approve: async () => this.#approvedSkills(folder).approve(info) };
+  }
+
+  #approvedSkills(folder: string): ApprovedSkills {
+    return new ApprovedSkills(
+      join(this.#options.root, "skills-approved"),
+      folder,
+      this.#skillCache,
+    );
   }
 
   get #skillCache(): string {

@@ -8,9 +8,9 @@ type Change = ApplySubject["changes"][number];
 const openLines = 60;
 
 /** The files of an apply with their real diffs; apart from them, what will not be applied and why. */
-export function changes(subject: ApplySubject): readonly HTMLElement[] {
-  const wanted = subject.changes.filter((change) => change.conflict === null);
-  const conflicts = subject.changes.filter((change) => change.conflict !== null);
+export function changes(all: readonly Change[]): readonly HTMLElement[] {
+  const wanted = all.filter((change) => change.conflict === null);
+  const conflicts = all.filter((change) => change.conflict !== null);
   const total = wanted.reduce((sum, change) => sum + hunks(change.diff).length, 0);
   const files = wanted.map((change) => file(change, total <= openLines));
   if (conflicts.length === 0) return files;

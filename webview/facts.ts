@@ -12,6 +12,7 @@ export function titleOf({ record }: PanelWait): string {
     case "apply":
     case "form":
     case "image":
+    case "skillUpdate":
       return question;
     case "question":
       return isModels(wait) ? "The model asks" : question;
@@ -35,7 +36,7 @@ export function facts(wait: PanelWait): readonly HTMLElement[] {
         ? [element("p", "question", subject.question)]
         : [];
     case "apply":
-      return changes(subject);
+      return changes(subject.changes);
     case "inDoubt":
       return doubtFacts(subject);
     case "budget":
@@ -44,6 +45,8 @@ export function facts(wait: PanelWait): readonly HTMLElement[] {
       return formFacts(subject);
     case "image":
       return imageFacts(subject);
+    case "skillUpdate":
+      return skillFacts(subject);
   }
 }
 
@@ -134,6 +137,17 @@ function imageFacts(subject: Subject<"image">): readonly HTMLElement[] {
     ...(refused.length === 0
       ? []
       : [element("h3", "label", "Not given"), code(refused.join("\n"), "What it does not get")]),
+  ];
+}
+
+function skillFacts({ source, from, to, changes: files }: Subject<"skillUpdate">) {
+  return [
+    list([
+      ["Source", source],
+      ["Approved", from],
+      ["Now", to],
+    ]),
+    ...changes(files),
   ];
 }
 

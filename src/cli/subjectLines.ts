@@ -37,6 +37,12 @@ function about(subject: WaitSubject): readonly string[] {
     }
     case "image":
       return imageLines(subject);
+    case "skillUpdate":
+      return [
+        `skills of ${subject.source}`,
+        `from ${subject.from} to ${subject.to}`,
+        ...subject.changes.flatMap(changeLines),
+      ];
     case "form":
       return [
         ...(subject.about === null ? [] : json(subject.about)),

@@ -55,6 +55,7 @@ export type CairnErrorCode =
   | "sandbox.policy"
   | "sandbox.devContainer"
   | "sandbox.imageRefused"
+  | "skills.refused"
   | "skills.unavailable"
   | "skills.unsafe"
   | "snapshot.unsafe"

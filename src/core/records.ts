@@ -152,6 +152,14 @@ export const waitSubject = z.discriminatedUnion("kind", [
     refused: z.array(z.string()),
   }),
   z.object({
+    kind: z.literal("skillUpdate"),
+    source: z.string(),
+    /** Commits, or digests where a source has none. */
+    from: z.string(),
+    to: z.string(),
+    changes: z.array(fileChange),
+  }),
+  z.object({
     kind: z.literal("form"),
     /** What the flow shows beside its question; null when it shows nothing. */
     about: jsonValue,
@@ -307,6 +315,8 @@ export const skillsInfo = z.object({
   commit: z.nullable(z.string()),
   /** Over every file's path and bytes. */
   digest: z.string(),
+  /** Set when the source gave others before, in this folder: what was approved, and what changed since. */
+  update: z.exactOptional(z.object({ from: z.string(), changes: z.array(fileChange) })),
 });
 export type SkillsInfo = z.infer<typeof skillsInfo>;
 

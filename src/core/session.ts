@@ -1,5 +1,5 @@
 import { agentFlow } from "./agent.ts";
-import { describeApply, describeUndo, runApply, runUndo } from "./apply.ts";
+import { runAsked } from "./asked.ts";
 import { derive, plainReplay } from "./derivation.ts";
 import { useDevContainer, type DevContainerParts } from "./devContainer.ts";
 import { CairnError } from "./errors.ts";
@@ -31,6 +31,7 @@ import {
   profileDigest,
   type Asked,
 } from "./sessionFacts.ts";
+import { useSkills, type SkillsParts } from "./skillUpdate.ts";
 import type { Tool } from "./tool.ts";
 import { checkedAnswer, inTime, openWait, type Answer } from "./waitAnswer.ts";
 import { Workspace } from "./workspace.ts";
@@ -52,6 +53,8 @@ export interface SessionParts {
   readonly flows: readonly FlowDefinition[];
   /** For sessions that run in a dev container. */
   readonly devContainer?: DevContainerParts;
+  /** For sessions with skills of a source that may change. */
+  readonly skills?: SkillsParts;
   /** Called after each record is on disk. The only event in the system. */
   readonly onRecord: (record: SessionRecord) => void;
 }
@@ -267,6 +270,7 @@ export class Session {
       this.#workspace.begin(this.#fresh, hadShell(this.#records));
       this.#fresh = false;
       const context = this.#context(flow, signal);
+      await useSkills(context, this.#parts.skills ?? null);
       const remarks = await useDevContainer(context, this.#parts.devContainer ?? null);
       const result = await definition.run({ ...context, remarks }, spec.flow?.input ?? null);
       const output = typeof result === "string" ? result : JSON.stringify(result, null, 2);
@@ -274,26 +278,12 @@ export class Session {
     });
   }
 
-  async #driveAsked({ kind, id }: Asked, signal: AbortSignal): Promise<SessionStatus> {
-    const { baseTree: base, tree, spec } = this.view;
-    const { world, trees } = this.#parts;
-    const { unattended } = spec.profile;
+  async #driveAsked(asked: Asked, signal: AbortSignal): Promise<SessionStatus> {
+    const { id } = asked;
     const owns = (other: string): boolean => other === id || other.startsWith(`${id}/`);
     return this.#toItsEnd(signal, owns, async (flow) => {
-      if (kind === "apply") {
-        const applied = await runApply({ flow, world, trees, base, tree, unattended }, id);
-        return { output: applied === null ? "Nothing was applied." : describeApply(applied) };
-      }
-      const last = lastApply(
-        this.#records.filter((record) => !("step" in record && owns(record.step))),
-      );
-      if (last === null) return { output: "Nothing was taken back." };
-      const { of, paths } = last;
-      const taken = await runUndo(
-        { flow, world, trees, base: last.tree, tree: last.base, paths, of },
-        id,
-      );
-      return { output: taken === null ? "Nothing was taken back." : describeUndo(taken) };
+      const before = this.#records.filter((record) => !("step" in record && owns(record.step)));
+      return { output: await runAsked(asked, { ...this.#parts, flow, view: this.view, before }) };
     });
   }
 

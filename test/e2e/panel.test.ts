@@ -90,6 +90,7 @@ const usualKinds: Readonly<Record<WaitSubject["kind"], WaitKind>> = {
   budget: "budget",
   form: "schema",
   image: "approval",
+  skillUpdate: "approval",
 };
 
 function wait(
