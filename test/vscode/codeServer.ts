@@ -148,7 +148,9 @@ function serverFlags(port: number): readonly string[] {
 
 function environment(home: string, added: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   const { VSCODE_IPC_HOOK_CLI: _, PORT: __, PASSWORD: ___, ...inherited } = process.env;
-  return { ...inherited, HOME: home, XDG_CONFIG_HOME: home, XDG_DATA_HOME: home, ...added };
+  // Its sockets lie there, too, and go with it.
+  const places = { XDG_CONFIG_HOME: home, XDG_DATA_HOME: home, XDG_RUNTIME_DIR: home };
+  return { ...inherited, HOME: home, ...places, ...added };
 }
 
 async function freePort(): Promise<number> {
