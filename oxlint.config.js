@@ -7,6 +7,7 @@ import { defineConfig } from "oxlint";
 const rooms = {
   core: ["zod"],
   tools: ["zod"],
+  command: ["unbash"],
   durable: [
     "node:crypto",
     "node:fs",

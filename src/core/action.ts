@@ -8,6 +8,10 @@ import * as z from "zod";
 export const riskClass = z.enum(["R0", "R1", "R2", "R3", "R4"]);
 export type RiskClass = z.infer<typeof riskClass>;
 
+/** What a part of a command does with its streams, as it is written. */
+export const streamChange = z.enum(["2>/dev/null", ">/dev/null", "2>&1"]);
+export type StreamChange = z.infer<typeof streamChange>;
+
 /** One simple command of a command line: a program and its arguments, with nothing left for a shell to do. */
 export const commandPart = z.object({
   /** What bash would give to `execve`, word for word. */
@@ -16,6 +20,8 @@ export const commandPart = z.object({
   run: z.array(z.string()).min(1),
   /** How it hangs on the part before it; null for the first. */
   join: z.nullable(z.enum(["then", "and", "or", "pipe"])),
+  /** In their order; absent for none. */
+  streams: z.exactOptional(z.array(streamChange).min(1)),
   /**
    * `reads`: proven, by the grammar of its program, to read files of the workspace and no more.
    * `secret` and `device`: it names a place where secrets lie, or a device. `unknown`: all else.
