@@ -19,12 +19,12 @@ add() { # a file and the libraries that it needs, at the same places
 mkdir -p "$root"/{usr/bin,usr/lib,usr/lib64,etc,dev,proc,sys,run,tmp,workspace,agent/runtime,agent/logs,agent/secrets}
 for directory in bin lib lib64; do ln -s "usr/$directory" "$root/$directory"; done
 
-programs="bash sh awk base64 basename cat chmod cmp comm cp curl cut date dd df diff dirname du env
-  expr file find git grep gzip head hostname id jq kill ln ls md5sum mkdir mkfifo mktemp mv node nproc od
+programs="bash sh awk base64 basename cat chmod cmp comm cp curl cut date dd df diff dirname du echo env
+  expr false file find git grep gzip head hostname id jq kill ln ls md5sum mkdir mkfifo mktemp mv node nproc od
   patch paste pgrep pkill printf ps pwd readlink realpath rg rm rmdir sed seq setsid sha256sum sleep
-  sort split stat stty sync tail tar tee timeout touch tr true truncate uname uniq wc whoami xargs xxd yes"
+  sort split stat stty sync tail tar tee test timeout touch tr true truncate uname uniq wc whoami xargs xxd yes"
 for program in $programs; do
-  path=$(PATH=/usr/bin:/bin:/usr/sbin:/sbin command -v "$program" 2>/dev/null || true)
+  path=$(PATH=/usr/bin:/bin:/usr/sbin:/sbin type -P "$program" 2>/dev/null || true)
   case $path in /*) add "$path" ;; esac
 done
 # Debian's own Python, not one that a version manager put first.

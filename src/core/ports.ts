@@ -217,9 +217,9 @@ export interface Sandbox {
   /**
    * Runs the parts of a command that was read, beside the session's shell and with nothing of it:
    * each by `execve`, in `cwd`, with a fixed PATH and an empty environment. Queues and resolves as
-   * `run`. Throws `sandbox.lost`, and `sandbox.unavailable` where `cwd` is no directory inside.
+   * `run`, and leaves the session's shell where it is. Throws `sandbox.lost`, and `sandbox.unavailable` where `cwd` is no directory inside.
    */
-  execute?(
+  execute(
     parts: readonly CommandPart[],
     options: ExecOptions & { readonly cwd: string },
   ): Promise<ExecResult>;

@@ -186,6 +186,16 @@ export class BashProcess {
     return within(answerWithinMs, this.ended);
   }
 
+  /** Lets bash go that has nothing to do, and whatever else lives; what it left behind is ended if it does not answer. */
+  async leave(): Promise<void> {
+    this.#transport.write("\\builtin exit\n");
+    if ((await within(answerWithinMs, this.ended)) === null && this.#alive) {
+      const own = new Set([this.#pid, ...this.#carriers]);
+      this.#transport.killAllBut(this.#others.filter((process) => !own.has(process)));
+    }
+    if (this.#streams !== null) await within(drainWithinMs, this.#streams.onEnd);
+  }
+
   /** Resolves with bash's process id as soon as it has nothing else to do. */
   async #idle(): Promise<string> {
     const token = newToken();

@@ -1,5 +1,6 @@
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { CommandPart } from "../core/action.ts";
 import { CairnError } from "../core/errors.ts";
 import type {
   ExecOptions,
@@ -59,9 +60,20 @@ export class BubblewrapSandbox implements SandboxHost {
   }
 
   async run(command: string, options: ExecOptions): Promise<ExecResult> {
+    return this.#inShell(async (shell) => shell.run(command, options));
+  }
+
+  async execute(
+    parts: readonly CommandPart[],
+    options: ExecOptions & { readonly cwd: string },
+  ): Promise<ExecResult> {
+    return this.#inShell(async (shell) => shell.execute(parts, options));
+  }
+
+  async #inShell<T>(work: (shell: PersistentShell) => Promise<T>): Promise<T> {
     const { shell } = await this.#ensureRunning();
     try {
-      return await shell.run(command, options);
+      return await work(shell);
     } catch (error) {
       if (CairnError.is(error, "sandbox.lost")) await this.stop();
       throw error;

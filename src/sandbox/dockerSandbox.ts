@@ -1,5 +1,6 @@
 import type Docker from "dockerode";
 import type { Container } from "dockerode";
+import type { CommandPart } from "../core/action.ts";
 import { CairnError } from "../core/errors.ts";
 import type {
   ExecOptions,
@@ -61,9 +62,20 @@ export class DockerSandbox implements SandboxHost {
   }
 
   async run(command: string, options: ExecOptions): Promise<ExecResult> {
+    return this.#inShell(async (shell) => shell.run(command, options));
+  }
+
+  async execute(
+    parts: readonly CommandPart[],
+    options: ExecOptions & { readonly cwd: string },
+  ): Promise<ExecResult> {
+    return this.#inShell(async (shell) => shell.execute(parts, options));
+  }
+
+  async #inShell(work: (shell: Launched["shell"]) => Promise<ExecResult>): Promise<ExecResult> {
     const running = await this.#ensureRunning();
     return this.#whileHere(running, async () => {
-      const result = await running.shell.run(command, options);
+      const result = await work(running.shell);
       const suspect = result.status === "shellDied" || result.exitCode === killed;
       if (!suspect || !(await this.#ranOutOfMemory(running))) return result;
       this.#options.log("→ the container was out of memory");

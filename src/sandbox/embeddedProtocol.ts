@@ -4,6 +4,8 @@ import * as z from "zod";
 export const mounts = z.array(z.object({ host: z.string(), inside: z.string() }));
 
 export const embeddedRequest = z.object({
+  /** In a shell of its own, with nothing of the session's. */
+  alone: z.boolean(),
   command: z.string(),
   cwd: z.string(),
   env: z.record(z.string(), z.string()),

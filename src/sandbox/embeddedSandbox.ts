@@ -1,6 +1,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Worker } from "node:worker_threads";
+import type { CommandPart } from "../core/action.ts";
 import type {
   ExecOptions,
   ExecResult,
@@ -13,9 +14,11 @@ import type { SandboxInfo } from "../core/records.ts";
 import type { CommandOutput } from "./commandOutput.ts";
 import { deferred } from "./deferred.ts";
 import { checkEmbedded } from "./embeddedCheck.ts";
-import { embeddedReply, type EmbeddedReply } from "./embeddedProtocol.ts";
+import { embeddedReply, type EmbeddedReply, type EmbeddedRequest } from "./embeddedProtocol.ts";
 import { oneAtATime } from "./oneAtATime.ts";
+import { embeddedText, shownParts, wasThere } from "./partsText.ts";
 import { type Ending, runCommand } from "./runCommand.ts";
+import { noDirectory } from "./shell.ts";
 import { untilStopped } from "./untilStopped.ts";
 import { within } from "./within.ts";
 
@@ -72,15 +75,41 @@ export class EmbeddedSandbox implements SandboxHost {
   }
 
   async run(command: string, options: ExecOptions): Promise<ExecResult> {
+    return this.#command(options.shown ?? command, async (output) => {
+      const { status, exitCode, reply } = await this.#ask(this.#own(command), options, output);
+      if (reply !== null) {
+        this.#cwd = reply.cwd;
+        this.#env = reply.env;
+      }
+      return { status, exitCode, cwd: this.#cwd };
+    });
+  }
+
+  async execute(
+    parts: readonly CommandPart[],
+    options: ExecOptions & { readonly cwd: string },
+  ): Promise<ExecResult> {
+    return this.#command(options.shown ?? shownParts(parts), async (output) => {
+      const { cwd } = options;
+      const command = embeddedText(parts, cwd);
+      const request = { command, cwd: "/", env: {}, alone: true };
+      const { status, exitCode, reply } = await this.#ask(request, options, output);
+      if (reply !== null && !wasThere(cwd, reply.cwd)) throw noDirectory(cwd);
+      return { status, exitCode, cwd };
+    });
+  }
+
+  async #command(
+    shown: string,
+    work: (output: CommandOutput) => Promise<Ending>,
+  ): Promise<ExecResult> {
     return this.#inTurn(async () => {
       await this.start();
       const { state, log } = this.#options;
       const logs = { host: join(state, "logs"), inside: "/agent/logs" };
       clearTimeout(this.#idle);
       try {
-        return await runCommand(options.shown ?? command, { logs, log }, async (output) =>
-          this.#run(command, options, output),
-        );
+        return await runCommand(shown, { logs, log }, work);
       } finally {
         this.#idle = setTimeout(() => void this.#inTurn(async () => this.#endWorker()), idleMs);
         this.#idle.unref();
@@ -128,35 +157,41 @@ export class EmbeddedSandbox implements SandboxHost {
     await rm(this.#volatile, { recursive: true, force: true });
   }
 
-  async #run(command: string, options: ExecOptions, output: CommandOutput): Promise<Ending> {
-    if (options.signal.aborted) return { status: "cancelled", exitCode: null, cwd: this.#cwd };
-    const asked = this.#ask(command);
+  #own(command: string): EmbeddedRequest {
+    return { command, cwd: this.#cwd, env: this.#env, alone: false };
+  }
+
+  async #ask(
+    request: EmbeddedRequest,
+    options: ExecOptions,
+    output: CommandOutput,
+  ): Promise<Asked> {
+    if (options.signal.aborted) return { status: "cancelled", exitCode: null, reply: null };
+    const asked = this.#answer(request);
     const stopped = await untilStopped(options, asked);
     if (stopped !== null) {
       // Only the end of the thread stops a loop. Directory and variables are kept here.
       await this.#endWorker();
-      return { status: stopped, exitCode: null, cwd: this.#cwd };
+      return { status: stopped, exitCode: null, reply: null };
     }
     const reply = await asked;
     if (reply === null) {
       this.#worker = null;
-      return { status: "shellDied", exitCode: null, cwd: this.#cwd };
+      return { status: "shellDied", exitCode: null, reply };
     }
     output.stdout.push(Buffer.from(reply.stdout));
     output.stderr.push(Buffer.from(reply.stderr));
-    this.#cwd = reply.cwd;
-    this.#env = reply.env;
-    return { status: "exited", exitCode: reply.exitCode, cwd: this.#cwd };
+    return { status: "exited", exitCode: reply.exitCode, reply };
   }
 
   /** Null when the thread ended instead of answering: it ran out of memory. */
-  async #ask(command: string): Promise<EmbeddedReply | null> {
+  async #answer(request: EmbeddedRequest): Promise<EmbeddedReply | null> {
     const worker = (this.#worker ??= this.#newWorker());
     const reply = deferred<EmbeddedReply | null>();
     const onMessage = (message: unknown): void => reply.resolve(embeddedReply.parse(message));
     const onEnd = (): void => reply.resolve(null);
     worker.once("message", onMessage).once("error", onEnd).once("exit", onEnd);
-    worker.postMessage({ command, cwd: this.#cwd, env: this.#env });
+    worker.postMessage(request);
     try {
       return await reply.promise;
     } finally {
@@ -198,4 +233,9 @@ export class EmbeddedSandbox implements SandboxHost {
     this.#worker = null;
     await worker?.terminate();
   }
+}
+
+/** How a request ended, with the answer where there is one. */
+interface Asked extends Pick<Ending, "status" | "exitCode"> {
+  readonly reply: EmbeddedReply | null;
 }

@@ -90,6 +90,12 @@ function hint(stderr: string): string {
 }
 
 const shell = await makeShell();
+
+/** A shell remembers where it found a command, and its root may have been written to. */
+async function answer(request: EmbeddedRequest): Promise<EmbeddedReply> {
+  return run(request.alone ? await makeShell() : shell, request);
+}
+
 parentPort?.on("message", (message: unknown) => {
-  void run(shell, embeddedRequest.parse(message)).then((reply) => parentPort?.postMessage(reply));
+  void answer(embeddedRequest.parse(message)).then((reply) => parentPort?.postMessage(reply));
 });

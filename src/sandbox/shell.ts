@@ -1,8 +1,11 @@
+import type { CommandPart } from "../core/action.ts";
+import { CairnError } from "../core/errors.ts";
 import type { ExecOptions, ExecResult } from "../core/ports.ts";
 import { BashProcess } from "./bashProcess.ts";
 import type { CommandOutput } from "./commandOutput.ts";
 import { deferred } from "./deferred.ts";
 import { oneAtATime } from "./oneAtATime.ts";
+import { bashText, shownParts, wasThere } from "./partsText.ts";
 import { type Ending, runCommand, type Surroundings } from "./runCommand.ts";
 import type { OpenShell } from "./shellTransport.ts";
 import { SideRecords } from "./sideRecords.ts";
@@ -30,6 +33,18 @@ export class PersistentShell {
     return this.exclusive(async () =>
       runCommand(options.shown ?? command, this.#options, async (output) =>
         this.#run(command, options, output),
+      ),
+    );
+  }
+
+  /** Runs what was read in a bash of its own, which nothing has touched before and nothing is left of. */
+  async execute(
+    parts: readonly CommandPart[],
+    options: ExecOptions & { readonly cwd: string },
+  ): Promise<ExecResult> {
+    return this.exclusive(async () =>
+      runCommand(options.shown ?? shownParts(parts), this.#options, async (output) =>
+        this.#execute(bashText(parts, options.cwd), options, output),
       ),
     );
   }
@@ -62,12 +77,39 @@ export class PersistentShell {
       : { status: stopped, exitCode: null, cwd: settled.cwd };
   }
 
+  async #execute(
+    text: string,
+    options: ExecOptions & { readonly cwd: string },
+    output: CommandOutput,
+  ): Promise<Ending> {
+    const { cwd } = options;
+    if (options.signal.aborted) return { status: "cancelled", exitCode: null, cwd };
+    const bash = await startBash(this.#options.open);
+    try {
+      const stopped = await untilStopped(options, bash.whileAlive(bash.run(text, output)));
+      const usable = stopped === null || (await bash.whileAlive(bash.stop())) === true;
+      const settled = usable ? await bash.whileAlive(bash.settle()) : null;
+      if (stopped !== null) return { status: stopped, exitCode: null, cwd };
+      if (settled !== null && !wasThere(cwd, settled.cwd)) throw noDirectory(cwd);
+      return { status: "exited", exitCode: settled?.exitCode ?? null, cwd };
+    } finally {
+      await bash.leave();
+    }
+  }
+
   async #bury(bash: BashProcess): Promise<Ending> {
     const exitCode = await bash.kill();
     this.#bash = null;
     this.#cwd = this.#options.home;
     return { status: "shellDied", exitCode, cwd: this.#cwd };
   }
+}
+
+export function noDirectory(cwd: string): CairnError {
+  return new CairnError(
+    "sandbox.unavailable",
+    `Nothing ran: ${cwd} is no directory in the sandbox. Change to one that is there, and ask again.`,
+  );
 }
 
 async function startBash(open: OpenShell): Promise<BashProcess> {

@@ -1,3 +1,4 @@
+import type { CommandPart } from "../core/action.ts";
 import { CairnError } from "../core/errors.ts";
 import type {
   ExecOptions,
@@ -14,6 +15,7 @@ import type { WorkerState, WorkerStatus } from "../core/workerStatus.ts";
 import { deferred } from "./deferred.ts";
 import { findTools } from "./findTools.ts";
 import type { KnownTools } from "./knownTools.ts";
+import { shownParts } from "./partsText.ts";
 import { within } from "./within.ts";
 import { stateAfter, type WorkerEvent } from "./workerLife.ts";
 import type { Workers } from "./workers.ts";
@@ -93,13 +95,24 @@ export class Worker implements SandboxHost {
   }
 
   async run(command: string, options: ExecOptions): Promise<ExecResult> {
+    return this.#work(command, async () => this.#host.run(command, options));
+  }
+
+  async execute(
+    parts: readonly CommandPart[],
+    options: ExecOptions & { readonly cwd: string },
+  ): Promise<ExecResult> {
+    return this.#work(shownParts(parts), async () => this.#host.execute(parts, options));
+  }
+
+  async #work(shown: string, work: () => Promise<ExecResult>): Promise<ExecResult> {
     await this.start();
-    const task: Task = { command: shortened(command), startedAt: Date.now() };
+    const task: Task = { command: shortened(shown), startedAt: Date.now() };
     this.#tasks.push(task);
     this.#move("task");
     this.#watch();
     try {
-      const result = this.#host.run(command, options);
+      const result = work();
       result.catch(() => undefined);
       return await Promise.race([result, this.#silence.promise]);
     } catch (error) {

@@ -20,15 +20,18 @@ export function execTool(sandbox: Sandbox): Tool {
     args,
     effect: "workspace",
     what: ({ command }) => command,
-    run: async ({ command }, { signal, timeoutMs }) => {
-      const result = await sandbox.run(command, { signal, timeoutMs });
+    run: async ({ command }, { signal, timeoutMs, alone }) => {
+      const result =
+        alone === undefined
+          ? await sandbox.run(command, { signal, timeoutMs })
+          : await sandbox.execute(alone.parts, { signal, timeoutMs, cwd: alone.cwd });
       signal.throwIfAborted();
-      return outputOf(result, timeoutMs);
+      return outputOf(result, timeoutMs, alone !== undefined);
     },
   });
 }
 
-function outputOf(result: ExecResult, timeoutMs: number): ToolOutput {
+function outputOf(result: ExecResult, timeoutMs: number, alone: boolean): ToolOutput {
   const stdout = new TextDecoder().decode(result.stdout);
   const stderr = new TextDecoder().decode(result.stderr);
   const parts = [
@@ -42,6 +45,8 @@ function outputOf(result: ExecResult, timeoutMs: number): ToolOutput {
     cwd: result.cwd,
     truncated: result.truncated,
     fullOutput: result.fullOutput,
+    // It ran as words, beside the session's shell.
+    ...(alone ? { alone } : {}),
     ...(result.outOfMemory === true ? { outOfMemory: true } : {}),
   };
   const text = parts.filter((part) => part !== "").join("\n");

@@ -106,6 +106,7 @@ export function fileToolsContract(
           if (runs === 2) await put("src/raced", "old, and newer\n");
           return under.sandbox.run(command, options);
         },
+        execute: async (parts, options) => under.sandbox.execute(parts, options),
       };
       const args = { path: "src/raced", old: "old", new: "edited" };
       const output = await call(editFileTool(raced), args);

@@ -1,3 +1,4 @@
+import type { CommandPart } from "../../src/core/action.ts";
 import type { ExecOptions, ExecResult, Finding, SandboxHost } from "../../src/core/ports.ts";
 import type { SandboxInfo } from "../../src/core/records.ts";
 
@@ -20,6 +21,18 @@ export class FakeSandbox implements SandboxHost {
   }
 
   async run(command: string, options: ExecOptions): Promise<ExecResult> {
+    return this.#do(command, "/workspace", options);
+  }
+
+  async execute(
+    parts: readonly CommandPart[],
+    options: ExecOptions & { readonly cwd: string },
+  ): Promise<ExecResult> {
+    const words = parts.map(({ run }) => run.join(" "));
+    return this.#do(`alone: ${words.join(" / ")}`, options.cwd, options);
+  }
+
+  async #do(command: string, cwd: string, options: ExecOptions): Promise<ExecResult> {
     await this.start();
     this.commands.push(command);
     await this.onRun(command);
@@ -28,7 +41,7 @@ export class FakeSandbox implements SandboxHost {
       exitCode: 0,
       stdout: new TextEncoder().encode("ok\n"),
       stderr: new Uint8Array(),
-      cwd: "/workspace",
+      cwd,
       durationMs: 1,
       truncated: false,
       fullOutput: null,

@@ -1,4 +1,5 @@
 import { test } from "node:test";
+import { executeContract } from "../contracts/execute.ts";
 import { fileToolsContract } from "../contracts/fileTools.ts";
 import { sandboxContract } from "../contracts/sandbox.ts";
 import { shellContract } from "../contracts/shell.ts";
@@ -7,6 +8,7 @@ import { bubblewrapPlace, whyNoBubblewrap } from "./bubblewrapPlace.ts";
 const skipped = await whyNoBubblewrap();
 if (skipped === null) {
   sandboxContract("the bubblewrap sandbox", bubblewrapPlace, { realBash: true });
+  executeContract("the bubblewrap sandbox", bubblewrapPlace, { realBash: true });
   fileToolsContract("the bubblewrap sandbox", bubblewrapPlace, { realBash: true });
   shellContract("the bubblewrap sandbox", bubblewrapPlace);
 } else {

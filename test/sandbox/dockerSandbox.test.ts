@@ -1,4 +1,5 @@
 import { after, test } from "node:test";
+import { executeContract } from "../contracts/execute.ts";
 import { fileToolsContract } from "../contracts/fileTools.ts";
 import { sandboxContract } from "../contracts/sandbox.ts";
 import { shellContract } from "../contracts/shell.ts";
@@ -12,6 +13,7 @@ if ("skipped" in engine) {
   after(async () => engine.stop());
   const make = async (): Promise<DockerUnderTest> => dockerPlace(engine);
   sandboxContract("the docker sandbox", make, { realBash: true });
+  executeContract("the docker sandbox", make, { realBash: true });
   fileToolsContract("the docker sandbox", make, { realBash: true });
   shellContract("the docker sandbox", make);
 }

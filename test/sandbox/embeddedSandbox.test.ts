@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { EmbeddedSandbox } from "../../src/sandbox/embeddedSandbox.ts";
+import { executeContract } from "../contracts/execute.ts";
 import { fileToolsContract } from "../contracts/fileTools.ts";
 import { run, sandboxContract, type SandboxUnderTest, seen, text } from "../contracts/sandbox.ts";
 
@@ -22,6 +23,7 @@ async function makePlace(): Promise<SandboxUnderTest> {
 }
 
 sandboxContract("the embedded sandbox", makePlace, { realBash: false });
+executeContract("the embedded sandbox", makePlace, { realBash: false });
 fileToolsContract("the embedded sandbox", makePlace, { realBash: false });
 
 suite("the embedded sandbox sees nothing but the session's own files", () => {
