@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { ApprovedSkills } from "./approvedSkills.ts";
 import { CairnError } from "./core/errors.ts";
 import type { FlowDefinition } from "./core/flowDefinition.ts";
-import type { DurableDriver, Log, SandboxHost, World } from "./core/ports.ts";
+import { profilePermissions } from "./core/policy.ts";
+import type { CommandReader, DurableDriver, Log, SandboxHost, World } from "./core/ports.ts";
 import type { SandboxInfo, SessionRecord, SessionSpec, SkillsInfo } from "./core/records.ts";
 import type { SessionParts } from "./core/session.ts";
 import type { SkillsParts } from "./core/skillUpdate.ts";
@@ -64,6 +65,9 @@ export interface PartsOptions {
   readonly workers: Workers;
 }
 
+/** Of no command is it certain what bash would run. */
+const unread: CommandReader = { read: () => null };
+
 /** What of a sandbox is chosen before it is found. */
 interface WantedSandbox extends Pick<SandboxInfo, "backend" | "image" | "runtime" | "gpus"> {
   readonly dev?: DevPlace | null;
@@ -107,6 +111,8 @@ export class PartsMaker {
       ],
       trees: this.trees(id, spec.workspace, spec.exclude),
       sandbox,
+      permissions: profilePermissions,
+      commands: unread,
       flows,
       ...(spec.skills === null ? {} : { skills: this.#skillsParts(spec.skills, spec.workspace) }),
       ...(devContainer === undefined

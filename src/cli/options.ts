@@ -19,7 +19,11 @@ export const options = {
   demo: { type: "boolean", help: "the scripted demo session: no key, no network" },
   flow: { type: "string", value: "NAME", help: "a flow of your own instead of the agent" },
   input: { type: "string", value: "JSON", help: "what that flow is given" },
-  profile: { type: "string", value: "P", help: "default, careful, read-only, or a JSON file" },
+  profile: {
+    type: "string",
+    value: "P",
+    help: "default, careful, strict, offline, read-only, plan, or a JSON file",
+  },
   "model-url": { type: "string", value: "URL", help: "OpenAI-compatible endpoint" },
   model: { type: "string", value: "M", help: "the model's name" },
   sandbox: {

@@ -16,6 +16,7 @@ import {
   type CacheMode,
   type JsonValue,
   type ModelReply,
+  type WaitSubject,
 } from "./records.ts";
 import { checkStep, isRetryable, type StepSpec, type Work } from "./step.ts";
 import type { WaitAnswer, WaitSpec } from "./waits.ts";
@@ -223,6 +224,37 @@ export class Flow {
   /** True when a step has an outcome on this session's record. */
   isRecorded(id: string): boolean {
     return this.#run.known.completed.has(id);
+  }
+
+  /** True when a step was begun or done on this session's record. */
+  isBegun(id: string): boolean {
+    return this.#run.known.starts.has(id) || this.isRecorded(id);
+  }
+
+  /** True for a session that was made from another one. */
+  get isDerived(): boolean {
+    return this.#run.derivation !== null;
+  }
+
+  /** The inputs that a step's outcome has on this session's record; null when there is none. */
+  recordedInputs(id: string): Readonly<Record<string, string>> | null {
+    return this.#run.known.completed.get(id)?.inputs ?? null;
+  }
+
+  /** What a wait shows on this session's record; null when it was not opened in an earlier run. */
+  openedSubject(id: string): WaitSubject | null {
+    return this.#run.known.opened.get(id)?.subject ?? null;
+  }
+
+  /** True when the session that this one was made from opened the wait. */
+  wasOpened(id: string): boolean {
+    return this.#run.source?.opened.has(id) ?? false;
+  }
+
+  /** What the next step of this name would do: be served, do its work, or stop the flow. Records nothing. */
+  async foresee(name: string, spec: StepSpec<JsonValue>): Promise<"serves" | "runs" | "stops"> {
+    const step = this.#planned(this.#scope.peek(name), name, spec);
+    return this.#run.foresee(step, this.#scope);
   }
 
   /** True when a wait was opened in an earlier run. */

@@ -1,19 +1,23 @@
 import type * as z from "zod";
 import { CairnError } from "./errors.ts";
 import type { Flow } from "./flow.ts";
-import type { Model, WorkspaceTrees, World } from "./ports.ts";
-import type { JsonValue, SessionSpec, Verdict } from "./records.ts";
+import type { CommandReader, Model, Permissions, WorkspaceTrees, World } from "./ports.ts";
+import type { JsonValue, SessionSpec } from "./records.ts";
 import type { Tool } from "./tool.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** What a flow function is run with. */
 export interface FlowContext {
   readonly flow: Flow;
+  /** The session's id. */
+  readonly session: string;
   readonly world: World;
   readonly spec: SessionSpec;
   readonly model: Model;
   readonly tools: ReadonlyMap<string, Tool>;
-  readonly policy: (tool: string) => Verdict;
+  /** Who decides what its tools may do, and who reads their commands for it. */
+  readonly permissions: Permissions;
+  readonly commands: CommandReader;
   readonly workspace: Workspace;
   readonly trees: WorkspaceTrees;
   /** Milliseconds that the session was driven so far, from its records. */

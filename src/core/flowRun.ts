@@ -103,7 +103,24 @@ export class FlowRun {
 
   /** Decides what becomes of a step. Throws `flow.diverged`, `replay.miss`. */
   async decide(step: PlannedStep, place: Place): Promise<Verdict> {
-    const nth = step.effect === "external" ? this.#count(step) : 0;
+    const nth = step.effect === "external" ? this.#come(step) + 1 : 0;
+    if (nth > 0) this.#effects.set(callOf(step), nth);
+    return this.#verdict(step, place, nth);
+  }
+
+  /** What `decide` would say, in a word. */
+  async foresee(step: PlannedStep, place: Place): Promise<"serves" | "runs" | "stops"> {
+    const { tainted, redone } = place;
+    try {
+      const nth = step.effect === "external" ? this.#come(step) + 1 : 0;
+      const { kind } = await this.#verdict(step, { tainted, redone }, nth);
+      return kind === "run" ? "runs" : "serves";
+    } catch {
+      return "stops";
+    }
+  }
+
+  async #verdict(step: PlannedStep, place: Place, nth: number): Promise<Verdict> {
     if (!step.checkpoint) return { kind: "run", lookup: null };
     const own = this.#own(step, place);
     if (own !== null) return own;
@@ -200,11 +217,9 @@ export class FlowRun {
     throw miss(step.id);
   }
 
-  #count(step: PlannedStep): number {
-    const call = `${step.name}\n${step.inputs["args"] ?? ""}`;
-    const nth = (this.#effects.get(call) ?? 0) + 1;
-    this.#effects.set(call, nth);
-    return nth;
+  /** How often the run came by this call so far. */
+  #come(step: PlannedStep): number {
+    return this.#effects.get(callOf(step)) ?? 0;
   }
 
   #serveRecord(record: Completed, verdict: Lookup["verdict"]): Verdict {
@@ -230,6 +245,10 @@ export class FlowRun {
     if (recorded !== undefined) return this.#compared(recorded, step, verdict);
     return { session: this.#sourceSession, verdict, changed: [] };
   }
+}
+
+function callOf({ name, inputs }: PlannedStep): string {
+  return `${name}\n${inputs["args"] ?? ""}`;
 }
 
 function changedInputs(

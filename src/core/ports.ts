@@ -281,6 +281,11 @@ export interface SandboxHost extends Sandbox {
    * cannot tell. Throws `sandbox.lost` when what ran is gone.
    */
   usage(): Promise<SandboxUsage | null>;
+  /**
+   * In what the session's shell differs from a clean one, in one sentence; empty where it does not,
+   * or none runs. Never throws, and starts nothing.
+   */
+  shellDiffers?(): Promise<string>;
   /** A second shell in what runs. Null when nothing runs; absent where a backend has none to give. */
   terminal?(screen: TerminalScreen): Promise<SandboxTerminal | null>;
   /** Asks what runs inside to end, ends it after a grace, and leaves nothing behind. Idempotent, never throws. */

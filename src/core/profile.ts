@@ -1,14 +1,13 @@
 import * as z from "zod";
 import { CairnError } from "./errors.ts";
-import { budgets, profile, type Profile } from "./records.ts";
+import { budgets, profile, riskDefaults, type Profile, type RiskDefaults } from "./records.ts";
 
 /** Tools that change nothing; they see the session's copy of the files. */
 const looking = ["read_file", "list_files", "search", "ask_question", "skill"];
 const working = ["exec", "write_file", "edit_file", ...looking];
 
-function all<Answer>(tools: readonly string[], answer: Answer): Record<string, Answer> {
-  return Object.fromEntries(tools.map((tool) => [tool, answer]));
-}
+/** Inside the sandbox nothing is asked about, at its boundary everything. */
+const usual: RiskDefaults = { R0: "allow", R1: "allow", R2: "ask", R3: "ask", R4: "ask" };
 
 const build: Profile = {
   name: "default",
@@ -20,7 +19,8 @@ const build: Profile = {
     "End with a short plain summary: what you changed, how you checked it, and what you did not check.",
   ].join("\n"),
   tools: working,
-  rules: all(working, "allow"),
+  rules: {},
+  defaults: usual,
   unattended: false,
   apply: "propose",
   strategy: "calls",
@@ -40,19 +40,26 @@ const build: Profile = {
   answerWithinMs: null,
 };
 
-/** Profiles that need no file. `default` asks where something leaves the sandbox; `careful` asks before every command and every change of a file. */
+/**
+ * Profiles that need no file. `default` asks where something leaves the sandbox; `careful` asks
+ * before every command and every change of a file, `strict` before those that are not proven to
+ * only read; `offline` denies what leaves the sandbox; `read-only` and `plan` change nothing.
+ */
 export const profiles: Readonly<Record<string, Profile>> = {
   default: build,
-  careful: {
+  careful: { ...build, name: "careful", defaults: { ...usual, R1: "ask", commands: "ask" } },
+  strict: { ...build, name: "strict", defaults: { ...usual, R1: "ask" } },
+  offline: { ...build, name: "offline", defaults: { ...usual, R3: "deny" } },
+  "read-only": { ...build, name: "read-only", tools: looking, apply: "onRequest" },
+  plan: {
     ...build,
-    name: "careful",
-    rules: { ...build.rules, exec: "ask", write_file: "ask", edit_file: "ask" },
-  },
-  "read-only": {
-    ...build,
-    name: "read-only",
+    name: "plan",
+    instructions: [
+      "You are a careful software engineer who makes a plan. You see a copy of the user's workspace at /workspace, and you change nothing in it.",
+      "Look at everything that the plan depends on. When a decision is the user's to make, ask with ask_question instead of guessing.",
+      "End with the plan: what to change, in which files and in which order, how to check each step, and what you could not find out.",
+    ].join("\n"),
     tools: looking,
-    rules: all(looking, "allow"),
     apply: "onRequest",
   },
 };
@@ -61,6 +68,7 @@ const profileFile = z.strictObject({
   ...profile.partial().shape,
   name: z.string().min(1),
   budgets: budgets.partial().optional(),
+  defaults: z.strictObject(riskDefaults.partial().shape).optional(),
 });
 
 /** A profile from a file's text: what it leaves out is as in `default`. Throws `profile.invalid`. */
@@ -81,7 +89,12 @@ export function parseProfile(text: string, origin: string): Profile {
   }
   const said = new Set(Object.keys(z.record(z.string(), z.unknown()).parse(raw)));
   const own = Object.fromEntries(Object.entries(parsed.data).filter(([name]) => said.has(name)));
-  return profile.parse({ ...build, ...own, budgets: { ...build.budgets, ...parsed.data.budgets } });
+  return profile.parse({
+    ...build,
+    ...own,
+    budgets: { ...build.budgets, ...parsed.data.budgets },
+    defaults: { ...usual, ...parsed.data.defaults },
+  });
 }
 
 /** Throws `profile.invalid` with the list of names. */

@@ -86,7 +86,9 @@ function servedAnswer({ run, scope, id }: WaitPlace, digest: string, spec: WaitS
   }
   const answered = source.answered.get(id);
   if (answered === undefined || derivation.at === id) return null;
-  const asked = spec.changing === true || source.opened.get(id)?.digest === digest;
+  const opened = source.opened.get(id);
+  const same = opened !== undefined && spec.sameAs?.(opened.subject) === true;
+  const asked = spec.changing === true || same || opened?.digest === digest;
   if (!asked || (derivation.mode === "fork" && scope.tainted)) return null;
   const { answer, ended, by } = answered;
   const user: Identity = { user: by.user, surface: "replay" };

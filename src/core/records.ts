@@ -101,6 +101,8 @@ export const waitSubject = z.discriminatedUnion("kind", [
     undo: z.exactOptional(z.string()),
     /** In what the session's shell differs from a clean one; empty when it does not. */
     shell: z.exactOptional(z.string()),
+    /** What else has to be known before a yes, as a sentence: what it runs that is not shown here. */
+    note: z.exactOptional(z.string()),
   }),
   z.object({
     kind: z.literal("question"),
@@ -238,14 +240,28 @@ export type Keeping = z.infer<typeof keeping>;
 export const verdict = z.enum(["allow", "ask", "deny"]);
 export type Verdict = z.infer<typeof verdict>;
 
+/** What becomes of an action that no rule is about, by its risk. */
+export const riskDefaults = z.object({
+  R0: verdict,
+  R1: verdict,
+  R2: verdict,
+  R3: verdict,
+  R4: verdict,
+  /** Of every command, whatever it was read to do; absent: by its risk, too. */
+  commands: z.exactOptional(verdict),
+});
+export type RiskDefaults = z.infer<typeof riskDefaults>;
+
 /** What an agent may do. Resolved once, recorded whole, so that a session never changes under way. */
 export const profile = z.object({
   name: z.string(),
   instructions: z.string(),
   /** Tools the model is told of. A tool that is not listed does not exist for it. */
   tools: z.array(z.string()),
-  /** Verdict by tool; a tool without one asks. */
+  /** Verdict by tool: rules of the session. */
   rules: z.record(z.string(), verdict),
+  /** For what no rule is about. Absent in sessions from before there were any: all of it asks. */
+  defaults: z.exactOptional(riskDefaults),
   /** Asks become denials: nobody is there to answer. */
   unattended: z.boolean(),
   /** `propose` ends a session that changed files with the question whether to apply them. */

@@ -1,18 +1,27 @@
-import { agentFlow } from "./agent.ts";
 import { runAsked } from "./asked.ts";
 import { derive, plainReplay } from "./derivation.ts";
 import { useDevContainer, type DevContainerParts } from "./devContainer.ts";
 import { CairnError } from "./errors.ts";
 import { failureOf, leavesAsItIs } from "./failure.ts";
 import { Flow } from "./flow.ts";
-import { findFlow, type FlowContext, type FlowDefinition } from "./flowDefinition.ts";
+import type { FlowContext, FlowDefinition } from "./flowDefinition.ts";
 import { FlowRun } from "./flowRun.ts";
-import { profilePolicy } from "./policy.ts";
-import type { DurableDriver, Lease, Model, SandboxHost, WorkspaceTrees, World } from "./ports.ts";
+import { guardedFlow } from "./guardedFlow.ts";
+import type {
+  CommandReader,
+  DurableDriver,
+  Lease,
+  Model,
+  Permissions,
+  SandboxHost,
+  WorkspaceTrees,
+  World,
+} from "./ports.ts";
 import { Parked } from "./recordedWait.ts";
 import type {
   Identity,
   JsonValue,
+  Profile,
   RecordBody,
   ResumeReason,
   SessionRecord,
@@ -49,6 +58,9 @@ export interface SessionParts {
   readonly tools: readonly Tool[];
   readonly trees: WorkspaceTrees;
   readonly sandbox: SandboxHost;
+  /** Who decides for a session with this profile, by the rules as they are. */
+  readonly permissions: (profile: Profile) => Permissions;
+  readonly commands: CommandReader;
   /** Flows of one's own, beside the agent. */
   readonly flows: readonly FlowDefinition[];
   /** For sessions that run in a dev container. */
@@ -85,8 +97,10 @@ export class Session {
     this.#parts = parts;
     this.#records = state.records;
     this.#lease = state.lease;
-    const source = viewOf(state.records).spec.workspace;
-    this.#workspace = new Workspace({ trees: parts.trees, sandbox: parts.sandbox, source });
+    const { workspace: source, sandbox: place } = viewOf(state.records).spec;
+    const directory = place.devContainer?.directory ?? "/workspace";
+    const { trees, sandbox } = parts;
+    this.#workspace = new Workspace({ trees, sandbox, source, directory });
   }
 
   /** Makes the session's first record. Nothing runs before `run`. */
@@ -289,15 +303,17 @@ export class Session {
 
   #context(flow: Flow, signal: AbortSignal): FlowContext {
     const { spec } = this.view;
-    const { model, world, tools, trees } = this.#parts;
+    const { model, world, tools, trees, permissions, commands } = this.#parts;
     const known = tools.filter((tool) => spec.profile.tools.includes(tool.name));
     return {
       flow,
+      session: this.id,
       world,
       spec,
       model,
       tools: new Map(known.map((tool) => [tool.name, tool])),
-      policy: profilePolicy(spec.profile),
+      permissions: permissions(spec.profile),
+      commands,
       workspace: this.#workspace,
       trees,
       activeMs: () => activeMs(this.#records, world.now()),
@@ -403,27 +419,9 @@ export class Session {
     });
   }
 
-  /** What this code would do must be what was recorded, before anything is done. Throws `flow.unknown`, `flow.diverged`. */
+  /** Throws as `guardedFlow`. */
   #guard(): FlowDefinition {
-    const { spec } = this.view;
-    const recorded = spec.flow ?? { name: agentFlow.name, version: 1 };
-    const flow = findFlow([agentFlow, ...this.#parts.flows], recorded.name);
-    const digest = profileDigest(this.#parts.world, spec);
-    if (flow.version !== recorded.version) {
-      throw new CairnError(
-        "flow.diverged",
-        `Session ${this.id} was recorded by version ${recorded.version} of the flow ${flow.name}, and this Cairn has version ${flow.version}. It can be read and exported; start a new one to go on.`,
-        { details: { recorded: recorded.version, now: flow.version } },
-      );
-    }
-    if (spec.profileDigest !== undefined && spec.profileDigest !== digest) {
-      throw new CairnError(
-        "flow.diverged",
-        `The profile ${spec.profile.name} of session ${this.id} does not mean in this Cairn what it meant when it was recorded. It can be read and exported; start a new one to go on.`,
-        { details: { recorded: spec.profileDigest, now: digest } },
-      );
-    }
-    return flow;
+    return guardedFlow(this.id, this.view.spec, this.#parts);
   }
 
   async #resumed(reason: ResumeReason): Promise<void> {

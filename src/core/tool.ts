@@ -44,6 +44,10 @@ export type PreparedCall =
       readonly effect: ToolEffect;
       /** One line that shows what will run, made from the arguments that will run. */
       readonly what: string;
+      /** The shell text that it runs; absent where it runs none of its caller's. */
+      readonly command?: string;
+      /** Files that its arguments name, as they name them. */
+      readonly paths: readonly string[];
       run(run: ToolRun): Promise<ToolOutput>;
       /** Looks, without changing anything, whether the call with this operation happened. */
       readonly observe: (operation: string) => Promise<Observed | null>;
@@ -70,6 +74,10 @@ export interface ToolDefinition<Args> {
   readonly effect: ToolEffect;
   readonly keep?: Keeping;
   what(args: Args): string;
+  /** What of the arguments is shell text, where there is some: rules look at its words. */
+  command?(args: Args): string;
+  /** What of the arguments names files. */
+  paths?(args: Args): readonly string[];
   run(args: Args, run: ToolRun): Promise<ToolOutput>;
   observe?(args: Args, operation: string): Promise<Observed>;
 }
@@ -81,6 +89,8 @@ export function defineTool<Args extends JsonValue>(definition: ToolDefinition<Ar
     args,
     effect: definition.effect,
     what: definition.what(args),
+    ...(definition.command === undefined ? {} : { command: definition.command(args) }),
+    paths: definition.paths?.(args) ?? [],
     run: async (run) => definition.run(args, run),
     observe: async (operation) => (await definition.observe?.(args, operation)) ?? null,
   }));

@@ -3,32 +3,19 @@ import { canonical } from "./canonical.ts";
 import type { Flow } from "./flow.ts";
 import { Spot } from "./spot.ts";
 import { Parked } from "./recordedWait.ts";
+import { denial, lastLook, permit, timed, type Asked, type Permit } from "./permit.ts";
 import {
   jsonValue,
   toolOutput,
-  type Decision,
   type ModelReply,
   type ToolCall,
   type ToolOutput,
 } from "./records.ts";
 import { stepName } from "./replay.ts";
 import type { StepSpec } from "./step.ts";
-import type { PreparedCall, Tool } from "./tool.ts";
+import type { PreparedCall } from "./tool.ts";
 import type { TurnContext } from "./turn.ts";
-import { approval, text } from "./waits.ts";
-
-/** One call of a reply: its place in the flow, what will run, and what the model said beside it. */
-interface Asked {
-  readonly id: string;
-  readonly call: ToolCall;
-  readonly tool: Tool | undefined;
-  readonly prepared: ReturnType<Tool["prepare"]>;
-  /** Digest of the arguments that will be used, as they count for the key. */
-  readonly digest: string;
-  readonly reason: string;
-  /** False when the operator does not want a call that keeps failing once more. */
-  readonly wanted: boolean;
-}
+import { text } from "./waits.ts";
 
 /** What runs a call: a branch of the flow, and the call before it that shares its shell and files. */
 interface Branch {
@@ -37,7 +24,9 @@ interface Branch {
   readonly before: Spot<Flow> | null;
 }
 
-type Runs = Extract<PreparedCall, { kind: "run" }>;
+/** A call that a tool runs, and the word that it may. */
+type Running = Asked & { readonly prepared: Extract<PreparedCall, { kind: "run" }> };
+type Going = Extract<Permit, { kind: "goes" }>;
 
 /**
  * Runs the calls of one answer side by side and adds one result for each, in the order of the
@@ -112,79 +101,75 @@ function prepare({ tools }: TurnContext, call: ToolCall): Asked["prepared"] {
 
 /** What goes wrong here is told to the model, not thrown: it can try something else. */
 async function runCall(context: TurnContext, asked: Asked, branch: Branch): Promise<ToolOutput> {
-  const { call, prepared } = asked;
+  const { prepared } = asked;
   if (prepared.kind === "refused") return told(context, asked, branch, prepared.text);
   if (!asked.wanted) {
     const words =
       "This call failed the same way before, and it was not run again. Try another way.";
     return told(context, asked, branch, words);
   }
-  switch (context.policy(call.tool)) {
-    case "deny":
-      return deny(context, asked, branch, `The profile denies ${call.tool}. Nothing ran.`);
-    case "ask": {
-      const answer = await approve(context, asked, branch, prepared);
-      if (!answer.approved) {
-        const note = answer.note === "" ? "no reason given" : answer.note;
-        const refused = `The operator rejected this call: ${note}. Nothing ran.`;
-        return told(context, asked, branch, refused);
-      }
-      break;
-    }
-    case "allow":
-      break;
+  if (await isToldOnRecord(context, asked, branch)) {
+    return branch.flow.step(asked.id, callSpec(context, asked), async () => {
+      throw new Error(`${asked.id} is on record and was not served`);
+    });
   }
+  const early = await mayDecide(context, asked, branch);
+  const permitted = early ? await permit(context, asked, prepared, branch.flow) : null;
+  if (permitted?.kind === "told") return give(context, asked, branch, permitted.output);
   return prepared.kind === "question"
     ? ask(context, asked, branch, prepared)
-    : execute(context, asked, branch, prepared);
+    : execute(context, { ...asked, prepared }, branch, permitted);
+}
+
+/** Whether the outcome on record is a word of ours and not of the tool: then nothing is decided. */
+async function isToldOnRecord(
+  context: TurnContext,
+  asked: Asked,
+  { flow }: Branch,
+): Promise<boolean> {
+  const { prepared } = asked;
+  const [approval, answer] = waitsOf(asked, flow);
+  if (flow.isOpened(approval) || flow.isOpened(answer)) return false;
+  if (prepared.kind === "run" && !inLane(prepared)) return false;
+  const own = flow.recordedInputs(flow.nextId(asked.id));
+  if (own !== null) return !("tree" in own);
+  if (!flow.isDerived || flow.wasOpened(approval) || flow.wasOpened(answer)) return false;
+  return (await flow.foresee(asked.id, callSpec(context, asked))) === "serves";
+}
+
+/**
+ * Whether a call is decided on at once, before the calls ahead of it are done: not one that is
+ * begun or done on record, and not where it may be served instead of run.
+ */
+async function mayDecide({ spec }: TurnContext, asked: Asked, { flow }: Branch): Promise<boolean> {
+  const [approval] = waitsOf(asked, flow);
+  if (flow.isOpened(approval) || flow.wasOpened(approval)) return true;
+  if (flow.isBegun(flow.nextId(asked.id))) return false;
+  if (asked.prepared.kind === "question") return true;
+  return !flow.isDerived && spec.profile.cache !== "workspace";
+}
+
+function waitsOf({ id }: Asked, flow: Flow): readonly [approval: string, answer: string] {
+  return [flow.nextId(`${id}/approval`), flow.nextId(`${id}/answer`)];
 }
 
 /** A result that comes from us and not from a tool; recorded, so that people see it too. */
+async function give(
+  context: TurnContext,
+  asked: Asked,
+  { flow }: Branch,
+  output: ToolOutput,
+): Promise<ToolOutput> {
+  return flow.step(asked.id, callSpec(context, asked), async () => output);
+}
+
 async function told(
   context: TurnContext,
   asked: Asked,
-  { flow }: Branch,
+  branch: Branch,
   words: string,
 ): Promise<ToolOutput> {
-  return flow.step(asked.id, callSpec(context, asked), async () => ({ text: words, ok: false }));
-}
-
-async function deny(
-  context: TurnContext,
-  asked: Asked,
-  { flow }: Branch,
-  words: string,
-): Promise<ToolOutput> {
-  const data = { denied: true };
-  return flow.step(asked.id, callSpec(context, asked), async () => ({
-    text: words,
-    ok: false,
-    data,
-  }));
-}
-
-async function approve(
-  context: TurnContext,
-  asked: Asked,
-  { flow }: Branch,
-  prepared: PreparedCall,
-): Promise<Decision> {
-  const { tool } = asked.call;
-  const { backend, image } = context.spec.sandbox;
-  const where =
-    image === null ? `the ${backend} sandbox` : `the ${backend} sandbox, image ${image}`;
-  const what = prepared.kind === "run" ? prepared.what : prepared.question;
-  const { args } = prepared;
-  const subject = { kind: "tool" as const, tool, args, what, where, reason: asked.reason };
-  const answer = await flow.wait(
-    `${asked.id}/approval`,
-    approval(`Run ${tool}?`, subject, timed(context)),
-  );
-  if (answer.ended === null) return answer.value;
-  return {
-    approved: false,
-    note: answer.ended === "expired" ? "nobody answered in time" : "the question was taken back",
-  };
+  return give(context, asked, branch, { text: words, ok: false });
 }
 
 /** Always a wait at flow scope, never inside a step: nothing runs while it is open. */
@@ -196,7 +181,7 @@ async function ask(
 ): Promise<ToolOutput> {
   if (context.spec.profile.unattended) {
     const words = "Nobody is there to answer. Decide yourself, and say so.";
-    return deny(context, asked, branch, words);
+    return give(context, asked, branch, { ...denial(words), text: words });
   }
   const { question, choices } = prepared;
   const answer = await branch.flow.wait(
@@ -210,19 +195,91 @@ async function ask(
   return branch.flow.step(asked.id, callSpec(context, asked), async () => output);
 }
 
+/** Runs a call that may go, or is decided on where it would run; what is on record or served does not. */
 async function execute(
   context: TurnContext,
-  asked: Asked,
-  { flow, before }: Branch,
-  prepared: Runs,
+  asked: Running,
+  branch: Branch,
+  early: Going | null,
 ): Promise<ToolOutput> {
-  const { workspace, signal } = context;
-  const { effect, what } = prepared;
+  const { flow, before } = branch;
+  const { workspace } = context;
+  const laned = inLane(asked.prepared);
+  if (laned) {
+    if (!(await flow.follow(before))) throw new Parked([]);
+    await workspace.ready(flow);
+  }
+  const permitted = early ?? (await lateDecision(context, asked, flow));
+  if (permitted?.kind === "told") return give(context, asked, branch, permitted.output);
+  const going = permitted ?? {
+    kind: "goes" as const,
+    prepared: asked.prepared,
+    approved: null,
+    edited: false,
+  };
+  if (going.prepared.kind !== "run") throw new Error(`${asked.id} became a question`);
+  const run = { ...asked, prepared: going.prepared, digest: digestOf(context, going.prepared) };
+  const used = going.edited ? run : asked;
+  const spec = runSpec(context, used);
+  const { effect } = used.prepared;
+  const work = async (operation: string): Promise<ToolOutput> =>
+    perform(context, used, going, operation);
+  if (effect === "reads") {
+    return flow.step(asked.id, spec, async (at) => workspace.look(async () => work(at.operation)));
+  }
+  if (effect !== "workspace") {
+    return flow.step(asked.id, { ...spec, effect }, async (at) => work(at.operation));
+  }
+  const output = await flow.step(asked.id, { ...spec, effect }, async (at) =>
+    workspace.change(async () => work(at.operation)),
+  );
+  workspace.tree = output.tree ?? workspace.tree;
+  return output;
+}
+
+/** Decides on a call that would run now; null for one that is begun, done or served. */
+async function lateDecision(
+  context: TurnContext,
+  asked: Running,
+  flow: Flow,
+): Promise<Permit | null> {
+  if (flow.isBegun(flow.nextId(asked.id))) return null;
+  const { effect } = asked.prepared;
+  const spec = {
+    ...runSpec(context, asked),
+    effect: effect === "reads" ? "none" : effect,
+  } as const;
+  const comes = await flow.foresee(asked.id, spec);
+  return comes === "runs" ? permit(context, asked, asked.prepared, flow) : null;
+}
+
+/** The last look, and then the tool: what was edited says so, for the model does not know. */
+async function perform(
+  context: TurnContext,
+  { call, prepared }: Running,
+  going: Going,
+  operation: string,
+): Promise<ToolOutput> {
+  const looked = await lastLook(context, call.tool, going);
+  if ("refused" in looked) return looked.refused;
+  const { signal } = context;
   const { commandTimeoutMs: timeoutMs } = context.spec.profile;
-  const spec: StepSpec<ToolOutput> = {
-    ...callSpec(context, asked),
+  const alone = looked.alone === null ? {} : { alone: looked.alone };
+  const output = await prepared.run({ signal, timeoutMs, operation, ...alone });
+  if (!going.edited) return output;
+  const words = `[The operator changed this call before approving it. What ran: ${JSON.stringify(prepared.args)}]`;
+  return { ...output, text: `${words}\n${output.text}` };
+}
+
+function runSpec(context: TurnContext, asked: Running): StepSpec<ToolOutput> {
+  const { prepared } = asked;
+  const spec = callSpec(context, asked);
+  const tree = inLane(prepared) ? { tree: context.workspace.tree } : {};
+  return {
+    ...spec,
     ...keeping(context, asked),
-    what,
+    inputs: { ...spec.inputs, ...tree },
+    what: prepared.what,
     sent: prepared.args,
     skipped: {
       text: "It may have happened; the operator chose not to repeat it.",
@@ -231,29 +288,10 @@ async function execute(
     missing: { text: "The recording has no result for this call. Nothing ran.", ok: false },
     observe: async (operation) => prepared.observe(operation),
   };
-  const run = async (operation: string): Promise<ToolOutput> =>
-    prepared.run({ signal, timeoutMs, operation });
-  if (effect === "none" || effect === "external") {
-    return flow.step(asked.id, { ...spec, effect }, async (at) => run(at.operation));
-  }
-  if (!(await flow.follow(before))) throw new Parked([]);
-  await workspace.ready(flow);
-  const inputs = { ...spec.inputs, tree: workspace.tree };
-  if (effect === "reads") {
-    return flow.step(asked.id, { ...spec, inputs }, async (at) =>
-      workspace.look(async () => run(at.operation)),
-    );
-  }
-  const output = await flow.step(asked.id, { ...spec, inputs, effect }, async (at) =>
-    workspace.change(async () => run(at.operation)),
-  );
-  workspace.tree = output.tree ?? workspace.tree;
-  return output;
 }
 
-function timed({ spec }: TurnContext): { readonly deadlineMs?: number } {
-  const { answerWithinMs } = spec.profile;
-  return answerWithinMs === null ? {} : { deadlineMs: answerWithinMs };
+function digestOf({ world }: TurnContext, { args }: PreparedCall): string {
+  return world.digest(canonical(args));
 }
 
 function callSpec(context: TurnContext, { call, digest }: Asked): StepSpec<ToolOutput> {

@@ -20,6 +20,8 @@ export interface WaitSpec<Value extends JsonValue> {
   readonly deadlineMs?: number;
   /** True when the subject shows figures that differ from run to run: then only the id says that it is the same wait. */
   readonly changing?: boolean;
+  /** Whether a recorded subject of another session asks the same; when left out, the digest says. */
+  readonly sameAs?: (subject: WaitSubject) => boolean;
 }
 
 /** How a wait ended. `aborted`: somebody took the question back. `expired`: its time was over. */

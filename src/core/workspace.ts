@@ -1,3 +1,4 @@
+import * as z from "zod";
 import type { Flow } from "./flow.ts";
 import type { SandboxHost, WorkspaceTrees } from "./ports.ts";
 import { treeInfo, type LeftOut, type ToolOutput, type TreeInfo } from "./records.ts";
@@ -10,7 +11,11 @@ export interface WorkspaceParts {
   readonly sandbox: SandboxHost;
   /** Digest of the user's folder as named at the start; part of the first step's key. */
   readonly source: string;
+  /** Where the session's shell begins. */
+  readonly directory: string;
 }
+
+const withCwd = z.object({ cwd: z.string() });
 
 /**
  * The session's copy of the workspace within one run of the session. The first change of a run
@@ -21,6 +26,8 @@ export class Workspace {
   tree = "";
   /** The tree that the session started from, empty before the first change. */
   base = "";
+  /** The directory of the session's shell, as of the newest result. */
+  cwd: string;
   readonly #parts: WorkspaceParts;
   #seeding: Promise<TreeInfo> | null = null;
   #current = false;
@@ -30,6 +37,7 @@ export class Workspace {
 
   constructor(parts: WorkspaceParts) {
     this.#parts = parts;
+    this.cwd = parts.directory;
   }
 
   /** Starts copying ahead of need, once `first` has resolved. A failure shows when the copy is needed. */
@@ -63,6 +71,7 @@ export class Workspace {
     this.base = "";
     if (!fresh) return;
     this.#current = false;
+    this.cwd = this.#parts.directory;
     this.#announceNewShell = hadShell;
   }
 
@@ -88,6 +97,7 @@ export class Workspace {
     const { trees, sandbox } = this.#parts;
     await this.#bringBack();
     const output = await work();
+    this.cwd = withCwd.safeParse(output.data).data?.cwd ?? this.cwd;
     const { tree, leftOut } = await sandbox.frozen(async () => trees.capture());
     const news = leftOut.filter(({ path }) => !this.#leftOut.has(path));
     this.#leftOut = new Set(leftOut.map(({ path }) => path));
@@ -105,6 +115,11 @@ export class Workspace {
   async look(work: () => Promise<ToolOutput>): Promise<ToolOutput> {
     await this.#bringBack();
     return work();
+  }
+
+  /** In what the session's shell differs from a clean one; empty while there is none. */
+  async shellDiffers(): Promise<string> {
+    return this.#current ? ((await this.#parts.sandbox.shellDiffers?.()) ?? "") : "";
   }
 
   async #bringBack(): Promise<void> {

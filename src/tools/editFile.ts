@@ -24,6 +24,7 @@ export function editFileTool(sandbox: Sandbox): Tool {
       "Replaces a piece of a text file that is given to the letter, spaces and line ends too. Nothing is changed when it is not there, or is there more than once without `all`.",
     args,
     effect: "workspace",
+    paths: ({ path }) => [path],
     what: ({ path, old, new: replacement, all }) =>
       `edit ${path}${all ? ", every occurrence" : ""}\n${marked("-", old)}\n${marked("+", replacement)}`,
     run: async ({ path, old, new: replacement, all }, run) => {

@@ -20,6 +20,7 @@ export function execTool(sandbox: Sandbox): Tool {
     args,
     effect: "workspace",
     what: ({ command }) => command,
+    command: ({ command }) => command,
     run: async ({ command }, { signal, timeoutMs, alone }) => {
       const result =
         alone === undefined

@@ -27,6 +27,7 @@ export function listFilesTool(sandbox: Sandbox): Tool {
       "Lists files and folders of the workspace; folders end with /. What is in .git and node_modules is left out.",
     args,
     effect: "reads",
+    paths: ({ path }) => [path],
     what: ({ path, depth }) => `list ${path}, ${depth} deep`,
     run: async ({ path, depth }, run) => {
       const shown = `list_files ${path}`;

@@ -20,6 +20,7 @@ export function readFileTool(sandbox: Sandbox): Tool {
       "Shows a text file of the workspace, exactly as it is. For a long one, give the lines that you want.",
     args,
     effect: "reads",
+    paths: ({ path }) => [path],
     what: ({ path, from, lines }) =>
       from === 1 ? `read ${path}` : `read ${path}, ${lines} lines from ${from} on`,
     run: async ({ path, from, lines }, run) => {

@@ -42,6 +42,7 @@ export function searchTool(sandbox: Sandbox): Tool {
       "Finds lines in text files of the workspace, each as file:line:text. What is in .git and node_modules is left out.",
     args,
     effect: "reads",
+    paths: ({ path }) => [path],
     what: ({ pattern, path }) => `search ${path} for ${pattern}`,
     run: async ({ pattern, path, files, literal, ignoreCase }, run) => {
       const options = `${literal ? "-F" : "-E"}${ignoreCase ? " -i" : ""}`;

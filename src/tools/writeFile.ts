@@ -17,6 +17,7 @@ export function writeFileTool(sandbox: Sandbox): Tool {
       "Makes a text file in the workspace with the folders that lead to it, or replaces all of one. To change a part of a file, use edit_file.",
     args,
     effect: "workspace",
+    paths: ({ path }) => [path],
     what: ({ path, content }) => `write ${path}\n${content}`,
     run: async ({ path, content }, run) => {
       const size = `${Buffer.byteLength(content)} bytes`;

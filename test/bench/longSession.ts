@@ -11,6 +11,8 @@ import { execTool } from "../../src/tools/exec.ts";
 import { FakeSandbox } from "../fakes/fakeSandbox.ts";
 import { FakeTrees } from "../fakes/fakeTrees.ts";
 import { fakeWorld } from "../fakes/fakeWorld.ts";
+import { profilePermissions } from "../../src/core/policy.ts";
+import { fakeCommandReader } from "../fakes/fakeCommandReader.ts";
 
 const by = { user: "bench", surface: "cli" } as const;
 const profile = namedProfile("default");
@@ -93,6 +95,8 @@ export class LongSession {
       tools: [execTool(sandbox), askQuestionTool()],
       trees: this.#trees,
       sandbox,
+      permissions: profilePermissions,
+      commands: fakeCommandReader,
       flows: [],
       onRecord: () => {},
     };

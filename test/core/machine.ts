@@ -5,9 +5,11 @@ import type { CairnError } from "../../src/core/errors.ts";
 import type { FlowDefinition } from "../../src/core/flowDefinition.ts";
 import type { JsonValue, ModelReply, Profile, SessionSpec } from "../../src/core/records.ts";
 import { Session, type SessionParts } from "../../src/core/session.ts";
+import { profilePermissions } from "../../src/core/policy.ts";
 import type { Tool } from "../../src/core/tool.ts";
 import { askQuestionTool } from "../../src/tools/askQuestion.ts";
 import { execTool } from "../../src/tools/exec.ts";
+import { fakeCommandReader } from "../fakes/fakeCommandReader.ts";
 import { FakeSandbox } from "../fakes/fakeSandbox.ts";
 import { FakeTrees } from "../fakes/fakeTrees.ts";
 import { fakeWorld } from "../fakes/fakeWorld.ts";
@@ -50,6 +52,7 @@ export class Machine {
   readonly model: ScriptedModel;
   readonly extra: readonly Tool[];
   flows: readonly FlowDefinition[] = [];
+  permissions: SessionParts["permissions"] = profilePermissions;
   prompts: readonly string[] = ["list"];
   sandbox = new FakeSandbox();
   commands: string[] = [];
@@ -126,6 +129,8 @@ export class Machine {
       trees: this.trees,
       sandbox,
       flows: this.flows,
+      permissions: this.permissions,
+      commands: fakeCommandReader,
       onRecord: () => {},
     };
   }

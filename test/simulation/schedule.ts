@@ -13,6 +13,8 @@ import { ScriptedModel } from "../fakes/scriptedModel.ts";
 import { Killed } from "./simDisk.ts";
 import { SimMachine, SimProcess, type Trouble } from "./simMachine.ts";
 import { simLeaseMs, SimStore, type Bug } from "./simStore.ts";
+import { profilePermissions } from "../../src/core/policy.ts";
+import { fakeCommandReader } from "../fakes/fakeCommandReader.ts";
 
 const signal = new AbortController().signal;
 const by = { user: "dev", surface: "cli" } as const;
@@ -157,6 +159,8 @@ class Schedule {
       tools: [],
       trees: new FakeTrees(),
       sandbox: new FakeSandbox(),
+      permissions: profilePermissions,
+      commands: fakeCommandReader,
       flows: [this.#flow(process)],
       onRecord: (record) => {
         if (record.kind === "step.completed") this.#finished.add(record.step);

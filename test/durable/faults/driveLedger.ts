@@ -11,6 +11,8 @@ import { FakeTrees } from "../../fakes/fakeTrees.ts";
 import { ScriptedModel } from "../../fakes/scriptedModel.ts";
 import { ledgerFlow } from "./ledgerFlow.ts";
 import type { WorkLog } from "./workLog.ts";
+import { profilePermissions } from "../../../src/core/policy.ts";
+import { fakeCommandReader } from "../../fakes/fakeCommandReader.ts";
 
 export const ledger = "ledger";
 const by = { user: "dev", surface: "cli" } as const;
@@ -40,6 +42,8 @@ export async function driveLedger(
     tools: [],
     trees: new FakeTrees(),
     sandbox: new FakeSandbox(),
+    permissions: profilePermissions,
+    commands: fakeCommandReader,
     flows: [ledgerFlow(log)],
     onRecord: ({ seq, kind }) => {
       log.add("record", `${seq} ${kind}`);
