@@ -9,6 +9,9 @@ export class FakeSandbox implements SandboxHost {
   #started = false;
   /** What a command does; a test writes files or dies here. */
   onRun: (command: string) => Promise<void> = async () => {};
+  /** Where a command leaves the shell; null for where it was. */
+  cwdAfter: (command: string) => string | null = () => null;
+  #cwd = "/workspace";
 
   async probe(): Promise<SandboxInfo> {
     return { backend: "embedded", image: null, digest: "fake", limits: "" };
@@ -21,7 +24,9 @@ export class FakeSandbox implements SandboxHost {
   }
 
   async run(command: string, options: ExecOptions): Promise<ExecResult> {
-    return this.#do(command, "/workspace", options);
+    const result = await this.#do(command, options);
+    this.#cwd = this.cwdAfter(command) ?? this.#cwd;
+    return { ...result, cwd: this.#cwd };
   }
 
   async execute(
@@ -29,10 +34,11 @@ export class FakeSandbox implements SandboxHost {
     options: ExecOptions & { readonly cwd: string },
   ): Promise<ExecResult> {
     const words = parts.map(({ run }) => run.join(" "));
-    return this.#do(`alone: ${words.join(" / ")}`, options.cwd, options);
+    const result = await this.#do(`alone: ${words.join(" / ")}`, options);
+    return { ...result, cwd: options.cwd };
   }
 
-  async #do(command: string, cwd: string, options: ExecOptions): Promise<ExecResult> {
+  async #do(command: string, options: ExecOptions): Promise<Omit<ExecResult, "cwd">> {
     await this.start();
     this.commands.push(command);
     await this.onRun(command);
@@ -41,7 +47,6 @@ export class FakeSandbox implements SandboxHost {
       exitCode: 0,
       stdout: new TextEncoder().encode("ok\n"),
       stderr: new Uint8Array(),
-      cwd,
       durationMs: 1,
       truncated: false,
       fullOutput: null,
@@ -63,5 +68,6 @@ export class FakeSandbox implements SandboxHost {
 
   async stop(): Promise<void> {
     this.#started = false;
+    this.#cwd = "/workspace";
   }
 }
