@@ -47,6 +47,15 @@ const rooms = {
     "node:worker_threads",
     "zod",
   ],
+  rules: [
+    "jsonc-parser",
+    "node:crypto",
+    "node:fs",
+    "node:fs/promises",
+    "node:path",
+    "node:timers/promises",
+    "zod",
+  ],
   skills: ["node:crypto", "node:fs", "node:fs/promises", "node:path", "simple-git", "yaml", "zod"],
   host: ["vscode", "../protocol.ts", "node:crypto", "node:os", "node:path", "zod"],
   cli: [

@@ -2,10 +2,10 @@ import { mkdirSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ApprovedSkills } from "./approvedSkills.ts";
+import { commandReader } from "./command/commandReader.ts";
 import { CairnError } from "./core/errors.ts";
 import type { FlowDefinition } from "./core/flowDefinition.ts";
-import { profilePermissions } from "./core/policy.ts";
-import type { CommandReader, DurableDriver, Log, SandboxHost, World } from "./core/ports.ts";
+import type { DurableDriver, Log, SandboxHost, World } from "./core/ports.ts";
 import type { SandboxInfo, SessionRecord, SessionSpec, SkillsInfo } from "./core/records.ts";
 import type { SessionParts } from "./core/session.ts";
 import type { SkillsParts } from "./core/skillUpdate.ts";
@@ -15,6 +15,7 @@ import { storeKey } from "./durable/storePlace.ts";
 import type { ModelSource } from "./model/modelSource.ts";
 import { sessionName } from "./bundle/bundleFormat.ts";
 import { redactText } from "./bundle/redactText.ts";
+import { RuleBook } from "./rules/ruleBook.ts";
 import { BubblewrapSandbox } from "./sandbox/bubblewrapSandbox.ts";
 import { engineRuntimes } from "./sandbox/dockerInfo.ts";
 import { DockerSandbox } from "./sandbox/dockerSandbox.ts";
@@ -65,8 +66,8 @@ export interface PartsOptions {
   readonly workers: Workers;
 }
 
-/** Of no command is it certain what bash would run. */
-const unread: CommandReader = { read: () => null };
+/** Where an administrator's rules lie. */
+const managedRules = "/etc/cairn/rules.json";
 
 /** What of a sandbox is chosen before it is found. */
 interface WantedSandbox extends Pick<SandboxInfo, "backend" | "image" | "runtime" | "gpus"> {
@@ -79,9 +80,19 @@ type ChooseRequest = Pick<StartRequest, "sandbox" | "devContainer">;
 export class PartsMaker {
   readonly #options: PartsOptions;
   readonly #logs = new Map<string, RuntimeLog>();
+  /** The rules of this machine, its user and this folder. */
+  readonly rules: RuleBook;
 
   constructor(options: PartsOptions) {
     this.#options = options;
+    const { root, workspace, log: tell } = options;
+    this.rules = new RuleBook({
+      root,
+      workspace,
+      key: storeKey(root),
+      managed: managedRules,
+      tell,
+    });
   }
 
   parts(
@@ -111,8 +122,9 @@ export class PartsMaker {
       ],
       trees: this.trees(id, spec.workspace, spec.exclude),
       sandbox,
-      permissions: profilePermissions,
-      commands: unread,
+      permissions: (profile) => this.rules.permissions(profile),
+      grant: async (rules) => this.rules.grant(rules),
+      commands: commandReader(),
       flows,
       ...(spec.skills === null ? {} : { skills: this.#skillsParts(spec.skills, spec.workspace) }),
       ...(devContainer === undefined

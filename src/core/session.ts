@@ -41,6 +41,7 @@ import {
   type Asked,
 } from "./sessionFacts.ts";
 import { useSkills, type SkillsParts } from "./skillUpdate.ts";
+import type { Rule } from "./rule.ts";
 import type { Tool } from "./tool.ts";
 import { checkedAnswer, inTime, openWait, type Answer } from "./waitAnswer.ts";
 import { Workspace } from "./workspace.ts";
@@ -61,6 +62,8 @@ export interface SessionParts {
   /** Who decides for a session with this profile, by the rules as they are. */
   readonly permissions: (profile: Profile) => Permissions;
   readonly commands: CommandReader;
+  /** Keeps what the operator allowed for more than once. Throws `rules.unwritable`. */
+  readonly grant: (rules: readonly Rule[]) => Promise<void>;
   /** Flows of one's own, beside the agent. */
   readonly flows: readonly FlowDefinition[];
   /** For sessions that run in a dev container. */

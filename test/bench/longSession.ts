@@ -97,6 +97,7 @@ export class LongSession {
       sandbox,
       permissions: profilePermissions,
       commands: fakeCommandReader,
+      grant: async () => {},
       flows: [],
       onRecord: () => {},
     };

@@ -53,6 +53,7 @@ export class Machine {
   readonly extra: readonly Tool[];
   flows: readonly FlowDefinition[] = [];
   permissions: SessionParts["permissions"] = profilePermissions;
+  grant: SessionParts["grant"] = async () => {};
   prompts: readonly string[] = ["list"];
   sandbox = new FakeSandbox();
   commands: string[] = [];
@@ -131,6 +132,7 @@ export class Machine {
       flows: this.flows,
       permissions: this.permissions,
       commands: fakeCommandReader,
+      grant: async (rules) => this.grant(rules),
       onRecord: () => {},
     };
   }

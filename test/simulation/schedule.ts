@@ -161,6 +161,7 @@ class Schedule {
       sandbox: new FakeSandbox(),
       permissions: profilePermissions,
       commands: fakeCommandReader,
+      grant: async () => {},
       flows: [this.#flow(process)],
       onRecord: (record) => {
         if (record.kind === "step.completed") this.#finished.add(record.step);

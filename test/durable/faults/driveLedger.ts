@@ -44,6 +44,7 @@ export async function driveLedger(
     sandbox: new FakeSandbox(),
     permissions: profilePermissions,
     commands: fakeCommandReader,
+    grant: async () => {},
     flows: [ledgerFlow(log)],
     onRecord: ({ seq, kind }) => {
       log.add("record", `${seq} ${kind}`);
