@@ -24,6 +24,7 @@ const rooms = {
     "pg",
     "zod",
   ],
+  audit: ["node:crypto", "node:fs", "node:fs/promises", "node:path", "node:util", "zod"],
   bundle: ["node:crypto"],
   snapshot: ["diff", "node:crypto", "node:fs", "node:fs/promises", "node:path"],
   model: ["node:http", "node:net", "openai", "openai/*", "zod"],

@@ -66,6 +66,7 @@ export type CairnErrorCode =
   | "apply.readOnly"
   | "apply.conflict"
   | "apply.nothing"
+  | "audit.unwritable"
   | "cancelled";
 
 export interface CairnErrorOptions extends ErrorOptions {
