@@ -1,4 +1,7 @@
+import type { AuditTrail } from "./audit/auditTrail.ts";
+import { openAudit } from "./auditParts.ts";
 import { agentFlow } from "./core/agent.ts";
+import { auditProblems } from "./core/audit.ts";
 import { derive, type DerivationRequest } from "./core/derivation.ts";
 import { CairnError } from "./core/errors.ts";
 import { explain, type Explanation } from "./core/explain.ts";
@@ -23,6 +26,7 @@ import type {
 import { statusOf, viewOf, type OpenWait } from "./core/replay.ts";
 import { chooseExpired, keptSessions, type RetentionPolicy } from "./core/retention.ts";
 import { Session } from "./core/session.ts";
+import { SessionAudit } from "./core/sessionAudit.ts";
 import { entryOf } from "./core/sessionEntry.ts";
 import { treeAt } from "./core/treeAt.ts";
 import type {
@@ -72,6 +76,8 @@ export interface EngineOptions {
   readonly driver?: DurableDriver;
   /** The sandboxes of this process, where it has several engines; its own when left out. */
   readonly workers?: Workers;
+  /** The audit log of this process, where it has several engines; its own when left out. */
+  readonly audit?: AuditTrail;
   /** Flows of one's own, beside the agent. */
   readonly flows?: readonly FlowDefinition[];
   /** Whether this process ends waits whose time is over; not for one that is gone in a moment. True when left out. */
@@ -95,6 +101,7 @@ export class Engine implements Sessions {
   readonly #options: EngineOptions;
   readonly #driver: DurableDriver;
   readonly #models: ModelSource;
+  readonly #audit: AuditTrail;
   readonly #workers: Workers;
   readonly #maker: PartsMaker;
   readonly #live = new Map<string, Live>();
@@ -120,6 +127,7 @@ export class Engine implements Sessions {
     this.notice = notice;
     this.#driver = driver;
     this.#models = new ModelSource(options.apiKey);
+    this.#audit = options.audit ?? openAudit(options.environment, { log: options.log });
     this.#workers = options.workers ?? new Workers(root, options.log);
     this.#maker = new PartsMaker({
       ...options,
@@ -127,6 +135,7 @@ export class Engine implements Sessions {
       owner,
       world,
       driver: this.#driver,
+      audit: this.#audit,
       models: this.#models,
       flows: options.flows ?? [],
       runtime: options.runtime ?? null,
@@ -171,7 +180,7 @@ export class Engine implements Sessions {
   }
 
   async answer(session: string, answer: Answer): Promise<Run> {
-    const live = await this.#open(session);
+    const live = await this.#openFor(session, answer);
     const { run } = live;
     if (run !== null) {
       if (await live.session.answerWhileRunning(answer)) return { session, done: run.done };
@@ -185,7 +194,7 @@ export class Engine implements Sessions {
   }
 
   async leave(session: string, answer: Answer): Promise<void> {
-    await (await this.#open(session)).session.leave(answer);
+    await (await this.#openFor(session, answer)).session.leave(answer);
   }
 
   async resume(session: string): Promise<Run> {
@@ -254,7 +263,8 @@ export class Engine implements Sessions {
   }
 
   async verify(): Promise<readonly StoreProblem[]> {
-    return this.#driver.verify();
+    const [stored, audit] = await Promise.all([this.#driver.verify(), this.#audit.verify()]);
+    return [...stored, ...auditProblems(audit)];
   }
 
   async remove(session: string): Promise<void> {
@@ -323,6 +333,7 @@ export class Engine implements Sessions {
     for (const live of this.#live.values()) this.#drop(live);
     await Promise.all([...this.#dropping.values(), this.#sweeping]);
     if (this.#options.workers === undefined) await this.#workers.close();
+    if (this.#options.audit === undefined) await this.#audit.close();
     await this.#models.close();
     await this.#driver.close();
   }
@@ -372,6 +383,16 @@ export class Engine implements Sessions {
     const live: Live = { session, sandbox, run: null, idle: null };
     this.#live.set(id, live);
     return live;
+  }
+
+  /** An answer to a session that cannot be had is refused as any other. */
+  async #openFor(session: string, answer: Answer): Promise<Live> {
+    try {
+      return await this.#open(session);
+    } catch (error) {
+      await new SessionAudit(this.#audit, session).refused(answer, error);
+      throw error;
+    }
   }
 
   async #watchDeadlines({ session, last, readOnly }: SessionSummary): Promise<void> {

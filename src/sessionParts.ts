@@ -2,10 +2,11 @@ import { mkdirSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ApprovedSkills } from "./approvedSkills.ts";
+import { auditedSkills } from "./audit/auditedSkills.ts";
 import { commandReader } from "./command/commandReader.ts";
 import { CairnError } from "./core/errors.ts";
 import type { FlowDefinition } from "./core/flowDefinition.ts";
-import type { DurableDriver, Log, SandboxHost, World } from "./core/ports.ts";
+import type { AuditLog, DurableDriver, Log, SandboxHost, World } from "./core/ports.ts";
 import type { SandboxInfo, SessionRecord, SessionSpec, SkillsInfo } from "./core/records.ts";
 import type { SessionParts } from "./core/session.ts";
 import type { SkillsParts } from "./core/skillUpdate.ts";
@@ -61,6 +62,7 @@ export interface PartsOptions {
   readonly driver: DurableDriver;
   readonly models: ModelSource;
   readonly world: World;
+  readonly audit: AuditLog;
   readonly flows: readonly FlowDefinition[];
   /** The sandboxes that this process has running. */
   readonly workers: Workers;
@@ -99,7 +101,7 @@ export class PartsMaker {
     id: string,
     spec: SessionSpec,
   ): { readonly parts: SessionParts; readonly sandbox: SandboxHost } {
-    const { driver, world, models, onRecord, flows } = this.#options;
+    const { driver, world, audit, models, onRecord, flows } = this.#options;
     const sandbox = this.#worker(id, spec);
     const skills = new RecalledSkills({
       cache: this.#skillCache,
@@ -117,7 +119,7 @@ export class PartsMaker {
         editFileTool(sandbox),
         listFilesTool(sandbox),
         searchTool(sandbox),
-        skillTool(skills),
+        skillTool(auditedSkills(skills, { audit, world, session: id })),
         askQuestionTool(),
       ],
       trees: this.trees(id, spec.workspace, spec.exclude),
@@ -125,6 +127,7 @@ export class PartsMaker {
       permissions: (profile) => this.rules.permissions(profile),
       grant: async (rules) => this.rules.grant(rules),
       commands: commandReader(),
+      audit,
       flows,
       ...(spec.skills === null ? {} : { skills: this.#skillsParts(spec.skills, spec.workspace) }),
       ...(devContainer === undefined

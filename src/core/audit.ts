@@ -1,4 +1,4 @@
-import type { AuditEntry } from "./ports.ts";
+import type { AuditEntry, StoreProblem } from "./ports.ts";
 
 /** An entry of the audit log as it is kept. Order is the log's; `at` is for people. */
 export interface KeptEntry extends Omit<AuditEntry, "kind"> {
@@ -59,4 +59,17 @@ export interface AuditHistory {
    * files and those of living writers stay. Resolves with how many it removed.
    */
   prune(before: number): Promise<number>;
+}
+
+/** A finding as a sentence that begins with its place. */
+export function findingInWords({ file, line, reason }: AuditFinding): string {
+  return `${file}${line === null ? "" : `, line ${line}`} ${reason}`;
+}
+
+/** What is wrong with the log, beside what is wrong with a store. */
+export function auditProblems({ directory, damage }: AuditReport): readonly StoreProblem[] {
+  return damage.map((finding) => {
+    const reason = `The audit log in ${directory} is damaged: ${findingInWords(finding)}`;
+    return { session: "", reason };
+  });
 }

@@ -22,6 +22,7 @@ export type CairnErrorCode =
   | "session.notPaused"
   | "wait.unknown"
   | "wait.answered"
+  | "wait.expired"
   | "wait.invalidAnswer"
   | "approval.mismatch"
   | "rules.invalid"

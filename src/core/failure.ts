@@ -30,7 +30,7 @@ export function failureOf(error: unknown): Failure {
   const { code, message } = error;
   const diverged = code === "flow.diverged" || code === "replay.miss";
   if (diverged) return { code, message, origin: "divergence" };
-  const backend = /^(model|sandbox|store|skills)\./.test(code);
+  const backend = /^(model|sandbox|store|skills|audit)\./.test(code);
   return { code, message, origin: backend ? "backend" : "user" };
 }
 

@@ -2,7 +2,7 @@ import { canonical } from "./canonical.ts";
 import { overridden } from "./derivation.ts";
 import { CairnError } from "./errors.ts";
 import { FlowMemory, type Completed } from "./flowMemory.ts";
-import type { Model, Recalled, World } from "./ports.ts";
+import type { AuditEntry, AuditLog, Model, Recalled, World } from "./ports.ts";
 import { Rehearsal } from "./rehearsal.ts";
 import type {
   CacheMode,
@@ -19,6 +19,7 @@ import type { Effect } from "./tool.ts";
 export interface FlowParts {
   readonly session: string;
   readonly world: World;
+  readonly audit: AuditLog;
   readonly signal: AbortSignal;
   readonly append: (body: RecordBody) => Promise<void>;
   /** This session's records so far. */
@@ -95,6 +96,11 @@ export class FlowRun {
 
   async append(body: WithoutTime<RecordBody>): Promise<void> {
     await this.parts.append({ ...body, at: this.parts.world.now() });
+  }
+
+  /** Resolves when the audit log has it. Throws `audit.unwritable`: then it must not happen. */
+  async audit(entry: Omit<AuditEntry, "session">): Promise<void> {
+    await this.parts.audit.write({ ...entry, session: this.parts.session });
   }
 
   digest(value: JsonValue): string {

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { CairnError } from "./errors.ts";
-import { backoffMs, failureOf, settle } from "./failure.ts";
+import { backoffMs, failureOf, leavesAsItIs, settle } from "./failure.ts";
 import type { FlowRun, Place, PlannedStep, Verdict } from "./flowRun.ts";
 import { doubtQuestion, doubtSubject, inDoubtAnswer } from "./inDoubt.ts";
 import { ask, Parked } from "./recordedWait.ts";
@@ -70,6 +70,8 @@ export class RecordedStep<Output extends JsonValue> {
       if (settled !== null) return settled.output;
     }
     parts.signal.throwIfAborted();
+    // Before the intent, too: what the log refuses was never begun, so nobody is asked about it.
+    await this.#run.audit(this.#audited("began", operation, null));
     const sent = spec.sent ?? spec.args;
     await this.#run.append({
       kind: "step.started",
@@ -79,7 +81,31 @@ export class RecordedStep<Output extends JsonValue> {
       operation,
       ...(sent === undefined ? {} : { sent }),
     });
-    return this.#attempts(operation, work);
+    try {
+      const output = await this.#attempts(operation, work);
+      this.#ended(operation, outcomeOf(output));
+      return output;
+    } catch (error) {
+      const cutShort = parts.signal.aborted || error instanceof Parked || leavesAsItIs(error);
+      if (!cutShort) this.#ended(operation, `failed: ${failureOf(error).code}`);
+      throw error;
+    }
+  }
+
+  /** Nothing waits for it: an effect whose end is not in the log was interrupted, and is found to be. */
+  #ended(operation: string, outcome: string): void {
+    this.#run.audit(this.#audited("ended", operation, outcome)).catch(() => {});
+  }
+
+  #audited(
+    kind: "began" | "ended",
+    operation: string,
+    outcome: string | null,
+  ): Parameters<FlowRun["audit"]>[0] {
+    const { id, key, name } = this.#step;
+    const { what = name } = this.#spec;
+    const shown = what === name ? name : `${name}: ${what}`;
+    return { kind, step: id, operation, digest: key, by: null, what: shown, outcome };
   }
 
   /** Null when the operator says to run it again. */
@@ -122,6 +148,7 @@ export class RecordedStep<Output extends JsonValue> {
           throw new CairnError("flow.stopped", `${step.id} cannot be skipped. Retry asks again.`);
         }
         await this.#complete({ output, durationMs: 0, via: "override" });
+        this.#ended(operation, "in doubt, and left as it may be");
         return { output };
       }
       case "happened": {
@@ -134,6 +161,7 @@ export class RecordedStep<Output extends JsonValue> {
           );
         }
         await this.#complete({ output: parsed.data, durationMs: 0, via: "override" });
+        this.#ended(operation, "in doubt, and done by the operator's word");
         return { output: parsed.data };
       }
     }
@@ -180,6 +208,16 @@ export class RecordedStep<Output extends JsonValue> {
       ...(step.checkpoint ? {} : { checkpoint: false as const }),
     });
   }
+}
+
+const notWell = z.object({ ok: z.literal(false) });
+const halted = z.object({ failure: z.object({ code: z.string() }) });
+
+/** What became of an effect, in a word, where its output says so. */
+function outcomeOf(output: JsonValue): string {
+  const failure = halted.safeParse(output).data?.failure;
+  if (failure !== undefined) return `failed: ${failure.code}`;
+  return notWell.safeParse(output).success ? "failed" : "done";
 }
 
 function head({ id, key, kind, name, inputs }: PlannedStep) {

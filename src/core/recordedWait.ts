@@ -4,6 +4,7 @@ import { CairnError } from "./errors.ts";
 import type { FlowRun, Place } from "./flowRun.ts";
 import type { World } from "./ports.ts";
 import type { Identity, JsonValue } from "./records.ts";
+import { answerInWords } from "./waitAnswer.ts";
 import type { WaitAnswer, WaitSpec } from "./waits.ts";
 
 /** Thrown to park the session at unanswered waits. Not an error; only the session catches it. */
@@ -58,6 +59,8 @@ export async function ask<Value extends JsonValue>(
   if (!scope.redone) await rehearsal.begin(id);
   const boot = parts.world.boot();
   const since = boot === null ? {} : { since: { boot: boot.id, ms: boot.ms } };
+  const about = { step: id, operation: null, digest, what: spec.question };
+  await run.audit({ kind: "asked", ...about, by: null, outcome: null });
   await run.append({
     kind: "wait.opened",
     wait: id,
@@ -70,6 +73,8 @@ export async function ask<Value extends JsonValue>(
   const served = servedAnswer(place, digest, spec);
   if (derivation !== null && served === null) scope.tainted = true;
   if (served === null) throw new Parked([id]);
+  const outcome = answerInWords({ value: served.answer, ...served });
+  await run.audit({ kind: "answered", ...about, by: served.by, outcome });
   await run.append({ kind: "wait.answered", wait: id, digest, ...served });
   return given(spec, served);
 }

@@ -1,3 +1,4 @@
+import { Answering } from "./answering.ts";
 import { runAsked } from "./asked.ts";
 import { derive, plainReplay } from "./derivation.ts";
 import { useDevContainer, type DevContainerParts } from "./devContainer.ts";
@@ -8,6 +9,7 @@ import type { FlowContext, FlowDefinition } from "./flowDefinition.ts";
 import { FlowRun } from "./flowRun.ts";
 import { guardedFlow } from "./guardedFlow.ts";
 import type {
+  AuditLog,
   CommandReader,
   DurableDriver,
   Lease,
@@ -29,6 +31,7 @@ import type {
   SessionStatus,
 } from "./records.ts";
 import { viewOf, type SessionView } from "./replay.ts";
+import { SessionAudit } from "./sessionAudit.ts";
 import {
   activeMs,
   denials,
@@ -43,7 +46,7 @@ import {
 import { useSkills, type SkillsParts } from "./skillUpdate.ts";
 import type { Rule } from "./rule.ts";
 import type { Tool } from "./tool.ts";
-import { checkedAnswer, inTime, openWait, type Answer } from "./waitAnswer.ts";
+import type { Answer } from "./waitAnswer.ts";
 import { Workspace } from "./workspace.ts";
 
 /** What a session needs of its store. */
@@ -64,6 +67,7 @@ export interface SessionParts {
   readonly commands: CommandReader;
   /** Keeps what the operator allowed for more than once. Throws `rules.unwritable`. */
   readonly grant: (rules: readonly Rule[]) => Promise<void>;
+  readonly audit: AuditLog;
   /** Flows of one's own, beside the agent. */
   readonly flows: readonly FlowDefinition[];
   /** For sessions that run in a dev container. */
@@ -83,6 +87,8 @@ export class Session {
   readonly #parts: SessionParts;
   readonly #records: SessionRecord[];
   readonly #workspace: Workspace;
+  readonly #audit: SessionAudit;
+  readonly #answering: Answering;
   #lease: Lease | null;
   /** True when this object's shell and tree are not those of the newest record. */
   #fresh = true;
@@ -100,16 +106,24 @@ export class Session {
     this.#parts = parts;
     this.#records = state.records;
     this.#lease = state.lease;
+    this.#audit = new SessionAudit(parts.audit, id);
+    this.#answering = new Answering({
+      world: parts.world,
+      audit: this.#audit,
+      view: () => this.view,
+      append: async (body) => this.#append(body),
+    });
     const { workspace: source, sandbox: place } = viewOf(state.records).spec;
     const directory = place.devContainer?.directory ?? "/workspace";
     const { trees, sandbox } = parts;
     this.#workspace = new Workspace({ trees, sandbox, source, directory });
   }
 
-  /** Makes the session's first record. Nothing runs before `run`. */
+  /** Makes the session's first record. Nothing runs before `run`. Throws `audit.unwritable`. */
   static async create(parts: SessionParts, id: string, spec: SessionSpec): Promise<Session> {
     const guarded = { ...spec, profileDigest: profileDigest(parts.world, spec) };
     const first: RecordBody = { kind: "session.started", at: parts.world.now(), spec: guarded };
+    await new SessionAudit(parts.audit, id).started(guarded);
     const shared = spec.replayOf === null ? {} : { sharesBlobsOf: spec.replayOf };
     const lease = await parts.driver.create(id, first, shared);
     const record: SessionRecord = { ...first, session: id, seq: 1 };
@@ -193,17 +207,19 @@ export class Session {
    * `wait.unknown`, and `wait.invalidAnswer` (the wait stays open).
    */
   async answer(answer: Answer, signal: AbortSignal): Promise<SessionStatus> {
-    return this.#holding(async () => {
-      this.#guard();
-      await this.#answered(answer);
-      if (this.#fresh) await this.#resumed("answer");
-      return this.#goOn(signal);
-    });
+    return this.#answering.receive(answer, async (take) =>
+      this.#holding(async () => {
+        this.#guard();
+        await take();
+        if (this.#fresh) await this.#resumed("answer");
+        return this.#goOn(signal);
+      }),
+    );
   }
 
   /** Records an answer and does no more: who resumes the session goes on with it. Throws as `answer`. */
   async leave(answer: Answer): Promise<void> {
-    await this.#holding(async () => this.#answered(answer));
+    await this.#answering.receive(answer, async (take) => this.#holding(take));
   }
 
   /**
@@ -212,7 +228,7 @@ export class Session {
    */
   async answerWhileRunning(answer: Answer): Promise<boolean> {
     if (!this.#driven) return false;
-    await this.#answered(answer);
+    await this.#answering.receive(answer, async (take) => take());
     return true;
   }
 
@@ -327,12 +343,13 @@ export class Session {
 
   async #flow(signal: AbortSignal, owns: (id: string) => boolean): Promise<Flow> {
     const { spec } = this.view;
-    const { driver, world, model } = this.#parts;
+    const { driver, world, model, audit } = this.#parts;
     const source = await this.#source(spec);
     return new Flow(
       new FlowRun({
         session: this.id,
         world,
+        audit,
         signal,
         append: async (body) => this.#append(body),
         history: this.#records,
@@ -376,7 +393,10 @@ export class Session {
           break;
         } catch (error) {
           if (!(error instanceof Parked)) throw error;
+          await this.#answering.settled();
           const news = error.waits.some((wait) => isAnswered(this.#records, wait));
+          // From here on an answer goes on with the session by itself.
+          this.#driven = news;
           if (!news) return await this.#parked(error.waits);
         } finally {
           flow.end();
@@ -402,24 +422,9 @@ export class Session {
   async #ended(
     end: Omit<Extract<RecordBody, { kind: "session.ended" }>, "kind" | "at" | "denied">,
   ): Promise<void> {
+    await this.#audit.ended(end.status, end.by ?? null);
     const denied = denials(this.#records);
     await this.#append({ kind: "session.ended", at: this.#parts.world.now(), denied, ...end });
-  }
-
-  async #answered(answer: Answer): Promise<void> {
-    const at = this.#parts.world.now();
-    const wait = openWait(this.view, answer);
-    const given = inTime(wait, answer, this.#parts.world);
-    const { digest } = wait;
-    const checked = checkedAnswer(wait, given);
-    await this.#append({
-      kind: "wait.answered",
-      at,
-      wait: wait.wait,
-      digest,
-      by: given.by,
-      ...checked,
-    });
   }
 
   /** Throws as `guardedFlow`. */
@@ -428,6 +433,7 @@ export class Session {
   }
 
   async #resumed(reason: ResumeReason): Promise<void> {
+    await this.#audit.resumed(reason);
     const newShell = this.#fresh && hadShell(this.#records);
     await this.#append({
       kind: "session.resumed",
@@ -449,6 +455,7 @@ export class Session {
       }
       return await work();
     } finally {
+      await this.#answering.settled();
       const lease = this.#lease;
       this.#lease = null;
       await driver.release(lease);

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { canonical } from "./canonical.ts";
 import { CairnError } from "./errors.ts";
 import { inDoubtAnswer } from "./inDoubt.ts";
 import type { World } from "./ports.ts";
@@ -58,6 +59,20 @@ export function checkedAnswer(
     "wait.invalidAnswer",
     `That is no answer to ${wait.wait}: ${z.prettifyError(parsed.error)}. It stays open.`,
   );
+}
+
+/** What was answered, as the audit log has it: a decision in a word, anything else as it is. */
+export function answerInWords({ value, ended }: Pick<Answer, "value" | "ended">): string {
+  if (ended !== undefined) return ended;
+  const decided = decision.safeParse(value).data;
+  if (decided === undefined) return typeof value === "string" ? value : canonical(value);
+  const { approved, note, grant, args } = decided;
+  return [
+    approved ? "approved" : "rejected",
+    ...(grant === undefined ? [] : [grant]),
+    ...(args === undefined ? [] : [`with ${canonical(args)}`]),
+    ...(note === "" ? [] : [`because: ${note}`]),
+  ].join(", ");
 }
 
 const open = z.literal(true);

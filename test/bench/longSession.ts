@@ -13,6 +13,7 @@ import { FakeTrees } from "../fakes/fakeTrees.ts";
 import { fakeWorld } from "../fakes/fakeWorld.ts";
 import { profilePermissions } from "../../src/core/policy.ts";
 import { fakeCommandReader } from "../fakes/fakeCommandReader.ts";
+import { MemoryAudit } from "../fakes/memoryAudit.ts";
 
 const by = { user: "bench", surface: "cli" } as const;
 const profile = namedProfile("default");
@@ -98,6 +99,7 @@ export class LongSession {
       permissions: profilePermissions,
       commands: fakeCommandReader,
       grant: async () => {},
+      audit: new MemoryAudit(),
       flows: [],
       onRecord: () => {},
     };

@@ -7,6 +7,7 @@ import { EmbeddedDriver } from "../../src/durable/embeddedDriver.ts";
 import { thisOwner } from "../../src/durable/owner.ts";
 import { startRecord } from "../contracts/records.ts";
 import { fakeWorld } from "../fakes/fakeWorld.ts";
+import { MemoryAudit } from "../fakes/memoryAudit.ts";
 import { PostgresServer } from "../harness/postgres.ts";
 import { installLanggraph } from "./langgraphInstall.ts";
 import { median, ratioAtMost, type Measure, type Metric } from "./metric.ts";
@@ -78,6 +79,7 @@ async function ownSteps(folder: string): Promise<OwnSteps> {
     new FlowRun({
       session: "bench",
       world: fakeWorld(),
+      audit: new MemoryAudit(),
       signal: new AbortController().signal,
       append: async (body) => {
         bytes = Buffer.from(JSON.stringify(body));

@@ -212,6 +212,7 @@ suite("calls of one answer", () => {
     });
     const run = session.run(never);
     await started;
+    while (session.view.openWaits.length === 0) await delay(1);
     const answer = { wait: "turn/1/tool/q/answer", digest: null, value: "yes", by };
     assert.equal(await session.answerWhileRunning(answer), true);
     release();

@@ -3,12 +3,14 @@ import { Flow } from "../../src/core/flow.ts";
 import { FlowRun, type FlowParts } from "../../src/core/flowRun.ts";
 import type { RecordBody, SessionRecord } from "../../src/core/records.ts";
 import { fakeWorld } from "../fakes/fakeWorld.ts";
+import { MemoryAudit } from "../fakes/memoryAudit.ts";
 
 /** A flow over an array: run it again to see what a restart would. */
 export class Journal {
   readonly session: string;
   readonly records: SessionRecord[] = [];
   readonly world = fakeWorld();
+  readonly audit = new MemoryAudit();
   /** Called before a record is written; a test dies here. */
   beforeAppend: (body: RecordBody) => void = () => {};
 
@@ -21,6 +23,7 @@ export class Journal {
       new FlowRun({
         session: this.session,
         world: this.world,
+        audit: this.audit,
         signal: new AbortController().signal,
         append: async (body: RecordBody) => {
           this.beforeAppend(body);

@@ -13,6 +13,7 @@ import { fakeCommandReader } from "../fakes/fakeCommandReader.ts";
 import { FakeSandbox } from "../fakes/fakeSandbox.ts";
 import { FakeTrees } from "../fakes/fakeTrees.ts";
 import { fakeWorld } from "../fakes/fakeWorld.ts";
+import { MemoryAudit } from "../fakes/memoryAudit.ts";
 import { MemoryDriver } from "../fakes/memoryDriver.ts";
 import { ScriptedModel } from "../fakes/scriptedModel.ts";
 
@@ -49,12 +50,14 @@ export class Machine {
   readonly driver = new MemoryDriver();
   readonly trees = new FakeTrees();
   readonly world = fakeWorld();
+  readonly audit = new MemoryAudit();
   readonly model: ScriptedModel;
   readonly extra: readonly Tool[];
   flows: readonly FlowDefinition[] = [];
   permissions: SessionParts["permissions"] = profilePermissions;
   grant: SessionParts["grant"] = async () => {};
   prompts: readonly string[] = ["list"];
+  skills: SessionSpec["skills"] = null;
   sandbox = new FakeSandbox();
   commands: string[] = [];
 
@@ -89,7 +92,7 @@ export class Machine {
       profile: { ...namedProfile("default"), ...profile },
       model: { name: "m", url: "u", demo: false },
       sandbox: { backend: "embedded", image: null, digest: "d", limits: "" },
-      skills: null,
+      skills: this.skills,
       workspace: "/w",
       replayOf: null,
       flow: {
@@ -122,6 +125,11 @@ export class Machine {
       commands.push(command);
       return run(command, options);
     };
+    const execute = sandbox.execute.bind(sandbox);
+    sandbox.execute = async (parts, options) => {
+      commands.push(parts.map((part) => part.run.join(" ")).join(" / "));
+      return execute(parts, options);
+    };
     return {
       driver: this.driver,
       world: this.world,
@@ -129,6 +137,7 @@ export class Machine {
       tools: [execTool(sandbox), askQuestionTool(), ...this.extra],
       trees: this.trees,
       sandbox,
+      audit: this.audit,
       flows: this.flows,
       permissions: this.permissions,
       commands: fakeCommandReader,

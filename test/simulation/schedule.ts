@@ -162,6 +162,7 @@ class Schedule {
       permissions: profilePermissions,
       commands: fakeCommandReader,
       grant: async () => {},
+      audit: { write: async () => process.point() },
       flows: [this.#flow(process)],
       onRecord: (record) => {
         if (record.kind === "step.completed") this.#finished.add(record.step);

@@ -8,6 +8,7 @@ import { Session, type SessionParts } from "../../../src/core/session.ts";
 import { startRecord } from "../../contracts/records.ts";
 import { FakeSandbox } from "../../fakes/fakeSandbox.ts";
 import { FakeTrees } from "../../fakes/fakeTrees.ts";
+import { MemoryAudit } from "../../fakes/memoryAudit.ts";
 import { ScriptedModel } from "../../fakes/scriptedModel.ts";
 import { ledgerFlow } from "./ledgerFlow.ts";
 import type { WorkLog } from "./workLog.ts";
@@ -45,6 +46,7 @@ export async function driveLedger(
     permissions: profilePermissions,
     commands: fakeCommandReader,
     grant: async () => {},
+    audit: new MemoryAudit(),
     flows: [ledgerFlow(log)],
     onRecord: ({ seq, kind }) => {
       log.add("record", `${seq} ${kind}`);

@@ -1,0 +1,76 @@
+import { CairnError } from "./errors.ts";
+import type { World } from "./ports.ts";
+import type { RecordBody } from "./records.ts";
+import type { SessionView } from "./replay.ts";
+import type { SessionAudit } from "./sessionAudit.ts";
+import { checkedAnswer, inTime, openWait, type Answer } from "./waitAnswer.ts";
+
+export interface AnsweringParts {
+  readonly world: World;
+  readonly audit: SessionAudit;
+  /** The session as it is now. */
+  readonly view: () => SessionView;
+  readonly append: (body: RecordBody) => Promise<void>;
+}
+
+/** Takes the answers to a session's waits, one after the other, so that the first one wins. */
+export class Answering {
+  readonly #parts: AnsweringParts;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(parts: AnsweringParts) {
+    this.#parts = parts;
+  }
+
+  /** Resolves when the answer is on record, in the audit log first. Throws `wait.*`. */
+  async take(answer: Answer): Promise<void> {
+    const taken = this.#takeAfter(this.#last, answer);
+    this.#last = taken.catch(() => {});
+    await taken;
+  }
+
+  /**
+   * What an answer sets going. `take` is called in it; an answer that was not taken, whatever the
+   * reason, is in the audit log as refused.
+   */
+  async receive<Result>(
+    answer: Answer,
+    work: (take: () => Promise<void>) => Promise<Result>,
+  ): Promise<Result> {
+    let taken = false;
+    try {
+      return await work(async () => {
+        await this.take(answer);
+        taken = true;
+      });
+    } catch (error) {
+      if (!taken) await this.#parts.audit.refused(answer, error);
+      throw error;
+    }
+  }
+
+  /** Resolves when no answer is being taken. */
+  async settled(): Promise<void> {
+    await this.#last;
+  }
+
+  async #takeAfter(before: Promise<void>, answer: Answer): Promise<void> {
+    await before;
+    const { world, audit, view, append } = this.#parts;
+    const at = world.now();
+    const wait = openWait(view(), answer);
+    const given = inTime(wait, answer, world);
+    if (given !== answer) {
+      await audit.refused(
+        answer,
+        new CairnError("wait.expired", `It came after its time was over.`),
+      );
+    }
+    const checked = checkedAnswer(wait, given);
+    await audit.answered(wait, given);
+    // The session may have ended meanwhile.
+    openWait(view(), answer);
+    const { digest } = wait;
+    await append({ kind: "wait.answered", at, wait: wait.wait, digest, by: given.by, ...checked });
+  }
+}
