@@ -26,6 +26,7 @@ const rooms = {
   ],
   audit: ["node:crypto", "node:fs", "node:fs/promises", "node:path", "node:util", "zod"],
   bundle: ["node:crypto"],
+  redaction: [],
   snapshot: ["diff", "node:crypto", "node:fs", "node:fs/promises", "node:path"],
   model: ["node:http", "node:net", "openai", "openai/*", "zod"],
   sandbox: [

@@ -2,11 +2,11 @@ import { createHmac } from "node:crypto";
 import { join } from "node:path";
 import { AnchorFiles } from "./audit/anchorFiles.ts";
 import { AuditTrail } from "./audit/auditTrail.ts";
-import { redactText } from "./bundle/redactText.ts";
 import type { AuditAnchors } from "./core/audit.ts";
 import type { Log, Redactor } from "./core/ports.ts";
 import { isGone, thisBoot, thisOwner } from "./durable/owner.ts";
 import { stateRoot, storeKey } from "./durable/storePlace.ts";
+import { Secrets } from "./redaction/secrets.ts";
 import { world } from "./world.ts";
 
 export interface AuditParts {
@@ -19,7 +19,7 @@ export interface AuditParts {
 /** The audit log of this user's sessions, in all folders. Whoever opens it closes it; nothing is made before the first entry. */
 export function openAudit(environment: NodeJS.ProcessEnv, parts: AuditParts): AuditTrail {
   const root = stateRoot(environment);
-  const { log, anchors = [], redactor = patterns } = parts;
+  const { log, anchors = [], redactor = new Secrets().persisted } = parts;
   return new AuditTrail({
     directory: join(root, "audit"),
     anchors: [new AnchorFiles(join(root, "anchors")), ...anchors],
@@ -32,6 +32,3 @@ export function openAudit(environment: NodeJS.ProcessEnv, parts: AuditParts): Au
     log,
   });
 }
-
-/** What looks like a secret, where nobody says which ones there are. */
-const patterns = { text: (text: string): string => redactText(text, []).text };

@@ -48,6 +48,7 @@ import { stateRoot } from "./durable/storePlace.ts";
 import { ModelSource } from "./model/modelSource.ts";
 import { Workers } from "./sandbox/workers.ts";
 import { openStore } from "./openStore.ts";
+import { Secrets } from "./redaction/secrets.ts";
 import { PartsMaker } from "./sessionParts.ts";
 import { world } from "./world.ts";
 
@@ -102,6 +103,7 @@ export class Engine implements Sessions {
   readonly #driver: DurableDriver;
   readonly #models: ModelSource;
   readonly #audit: AuditTrail;
+  readonly #secrets: Secrets;
   readonly #workers: Workers;
   readonly #maker: PartsMaker;
   readonly #live = new Map<string, Live>();
@@ -116,8 +118,16 @@ export class Engine implements Sessions {
   /** The newest record, by session, up to which deadlines are known. */
   readonly #looked = new Map<string, number>();
 
-  constructor(options: EngineOptions) {
+  constructor(given: EngineOptions) {
+    const secrets = new Secrets();
+    secrets.registerEnvironment(given.environment);
+    const options: EngineOptions = {
+      ...given,
+      apiKey: secrets.keeping(given.apiKey),
+      log: (line) => given.log(secrets.exported.text(line)),
+    };
     this.#options = options;
+    this.#secrets = secrets;
     const root = stateRoot(options.environment);
     const owner = thisOwner(process.pid);
     const { driver, notice } =
@@ -127,7 +137,9 @@ export class Engine implements Sessions {
     this.notice = notice;
     this.#driver = driver;
     this.#models = new ModelSource(options.apiKey);
-    this.#audit = options.audit ?? openAudit(options.environment, { log: options.log });
+    this.#audit =
+      options.audit ??
+      openAudit(options.environment, { log: options.log, redactor: secrets.persisted });
     this.#workers = options.workers ?? new Workers(root, options.log);
     this.#maker = new PartsMaker({
       ...options,
@@ -137,6 +149,7 @@ export class Engine implements Sessions {
       driver: this.#driver,
       audit: this.#audit,
       models: this.#models,
+      secrets,
       flows: options.flows ?? [],
       runtime: options.runtime ?? null,
       gpus: options.gpus ?? null,
@@ -289,11 +302,11 @@ export class Engine implements Sessions {
 
   async *export(session: string): AsyncGenerator<string, void, void> {
     const { spec } = viewOf(await this.#driver.read(session));
-    const key = spec.model.demo ? null : await this.#options.apiKey(spec.model.url);
+    await this.#learnKey(spec);
     yield* exportBundle(this.#driver, session, {
       version: this.#options.version,
       madeAt: world.now(),
-      known: key === null || key === "" ? [] : [key],
+      redaction: this.#secrets.exported,
     });
   }
 
@@ -364,6 +377,11 @@ export class Engine implements Sessions {
     };
   }
 
+  /** The key of a session's model is a secret before the first call is made with it. */
+  async #learnKey({ model }: SessionSpec): Promise<void> {
+    if (!model.demo) await this.#options.apiKey(model.url);
+  }
+
   async #create(id: string, spec: SessionSpec): Promise<Run> {
     const { parts, sandbox } = this.#maker.parts(id, spec);
     const session = await Session.create(parts, id, spec);
@@ -377,6 +395,8 @@ export class Engine implements Sessions {
     const known = this.#live.get(id);
     if (known !== undefined) return known;
     const { spec } = viewOf(await this.#driver.read(id));
+    // What cannot be read now is asked for, and complained of, when a call needs it.
+    await this.#learnKey(spec).catch(() => {});
     await this.#maker.removeCopiesOfTheDead(id);
     const { parts, sandbox } = this.#maker.parts(id, spec);
     const session = await Session.open(parts, id);

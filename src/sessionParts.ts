@@ -15,8 +15,8 @@ import { isDead, isGone, thisBoot } from "./durable/owner.ts";
 import { storeKey } from "./durable/storePlace.ts";
 import type { ModelSource } from "./model/modelSource.ts";
 import { sessionName } from "./bundle/bundleFormat.ts";
-import { redactText } from "./bundle/redactText.ts";
 import { RuleBook } from "./rules/ruleBook.ts";
+import type { Secrets } from "./redaction/secrets.ts";
 import { BubblewrapSandbox } from "./sandbox/bubblewrapSandbox.ts";
 import { engineRuntimes } from "./sandbox/dockerInfo.ts";
 import { DockerSandbox } from "./sandbox/dockerSandbox.ts";
@@ -63,6 +63,8 @@ export interface PartsOptions {
   readonly models: ModelSource;
   readonly world: World;
   readonly audit: AuditLog;
+  /** What must be in no record, no log and no copy. */
+  readonly secrets: Secrets;
   readonly flows: readonly FlowDefinition[];
   /** The sandboxes that this process has running. */
   readonly workers: Workers;
@@ -360,7 +362,7 @@ export class PartsMaker {
   #kept(id: string): RuntimeLog {
     let log = this.#logs.get(id);
     if (log === undefined) {
-      log = new RuntimeLog(this.#home(id), (line) => redactText(line, []).text);
+      log = new RuntimeLog(this.#home(id), this.#options.secrets.exported.text);
       this.#logs.set(id, log);
     }
     return log;

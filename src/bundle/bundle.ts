@@ -1,7 +1,13 @@
 import { createHash } from "node:crypto";
 import { CairnError } from "../core/errors.ts";
 import type { DurableDriver } from "../core/ports.ts";
-import { recordBody, type RecordBody, type SessionRecord } from "../core/records.ts";
+import { countMarkers, type SecretKind } from "../core/redactedMark.ts";
+import {
+  recordBody,
+  type JsonValue,
+  type RecordBody,
+  type SessionRecord,
+} from "../core/records.ts";
 import {
   blobText,
   bundleLimits,
@@ -16,16 +22,19 @@ import {
 } from "./bundleFormat.ts";
 import { decodeNote, encodeNote } from "./bundleNote.ts";
 import { BundleReader, deepest, isDeep, type BundleContent } from "./bundleReader.ts";
-import { knownForms } from "./knownSecrets.ts";
-import { redact } from "./redact.ts";
-import { countMarkers, redactText } from "./redactText.ts";
 
 export interface ExportOptions {
   /** The Cairn that writes, and when: for people who read the header. */
   readonly version: string;
   readonly madeAt: number;
-  /** Values that are known to be secret: keys and passwords in use. */
-  readonly known?: readonly string[];
+  readonly redaction: ExportRedaction;
+}
+
+/** What takes secrets out of records, and finds them in files. */
+export interface ExportRedaction {
+  /** The value without secrets. A digest under one of these names stays, whatever it looks like. */
+  value(value: JsonValue, digests: ReadonlySet<string>): JsonValue;
+  kindsIn(text: string): ReadonlySet<SecretKind>;
 }
 
 export interface ImportOptions {
@@ -47,23 +56,22 @@ const digests = new Set(["key", "operation", "digest", "tree", "base"]);
  * its trees, and for a blob whose text holds a secret a line that says so. The same session with
  * the same options gives the same bytes, also after it was imported elsewhere.
  *
- * Throws what `read` and `blobsOf` throw; `usage.invalid` when a value that is handed in as known
- * is a word that records are made of.
+ * Throws what `read` and `blobsOf` throw; `usage.invalid` when a registered secret is a word
+ * that records are made of.
  */
 export async function* exportBundle(
   driver: DurableDriver,
   session: string,
   options: ExportOptions,
 ): AsyncGenerator<string, void, void> {
-  const { version, madeAt, known = [] } = options;
+  const { version, madeAt, redaction } = options;
   if (!sessionName.test(session)) {
     throw new CairnError(
       "usage.invalid",
       "A bundle's session is named by small letters, digits and hyphens, at most 64. Fork it under such a name.",
     );
   }
-  const forms = knownForms(known);
-  const records = plainRecords(await driver.read(session), known);
+  const records = plainRecords(await driver.read(session), redaction);
   const { note, reasons } = await leftOutBefore(driver, session);
   const present = (await driver.blobsOf(session)).filter((digest) => digest !== note);
   const blobs = [...new Set([...present, ...reasons.keys()])].toSorted();
@@ -88,7 +96,7 @@ export async function* exportBundle(
   yield line(headerText(header));
   for (const text of texts) yield line(text);
   for (const digest of blobs) {
-    const content = reasons.get(digest) ?? (await contentOf(driver, digest, forms));
+    const content = reasons.get(digest) ?? (await contentOf(driver, digest, redaction));
     const left = typeof content === "string";
     counts[left ? "leftOut" : "blobs"] += 1;
     yield line(left ? leftOutText(digest, content) : blobText(digest, content));
@@ -145,7 +153,7 @@ function summaryOf({ header, records, blobs, leftOut }: BundleContent): BundleSu
 /** As they go into the bundle: records still, with the digests that they had. */
 function plainRecords(
   records: readonly SessionRecord[],
-  known: readonly string[],
+  redaction: ExportRedaction,
 ): readonly RecordBody[] {
   const bodies = records.map((record) => {
     const body = isDeep(record, deepest) ? undefined : recordBody.safeParse(record).data;
@@ -155,7 +163,7 @@ function plainRecords(
       `Record ${record.seq} of session ${record.session} cannot be exported: it is no record, or nested too deep. Run cairn verify.`,
     );
   });
-  const { value } = redact(bodies, { known, digests });
+  const value = redaction.value(bodies, digests);
   return (Array.isArray(value) ? value : []).map((body, index) => {
     const plain = recordBody.safeParse(body);
     if (plain.success && plain.data.kind === bodies[index]?.kind) return plain.data;
@@ -185,7 +193,7 @@ async function leftOutBefore(
 async function contentOf(
   driver: DurableDriver,
   digest: string,
-  forms: readonly string[],
+  redaction: ExportRedaction,
 ): Promise<Uint8Array | string> {
   let bytes: Uint8Array | null;
   try {
@@ -197,7 +205,7 @@ async function contentOf(
   if (bytes === null) return "it is not in the store";
   const most = bundleLimits.blobBytes;
   if (bytes.length > most) return `it is larger than ${most} bytes`;
-  const kinds = new Set(redactText(textOf(bytes), forms).found);
+  const kinds = redaction.kindsIn(textOf(bytes));
   return kinds.size === 0 ? bytes : `its text holds a secret: ${[...kinds].toSorted().join(", ")}`;
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { RecordBody } from "../core/records.ts";
-import type { SecretKind } from "./secretSpan.ts";
+import type { SecretKind } from "../core/redactedMark.ts";
 
 /**
  * A bundle is a text of lines, each of them JSON: a header, the records in order, the blobs sorted

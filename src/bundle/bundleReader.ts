@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { CairnError } from "../core/errors.ts";
+import { countMarkers, secretKinds } from "../core/redactedMark.ts";
 import { recordBody, type RecordBody } from "../core/records.ts";
 import {
   blobText,
@@ -15,8 +16,6 @@ import {
   type BundleHeader,
   type BundleLimits,
 } from "./bundleFormat.ts";
-import { countMarkers } from "./redactText.ts";
-import { secretKinds } from "./secretSpan.ts";
 
 export interface BundleContent {
   readonly header: BundleHeader;

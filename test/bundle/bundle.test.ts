@@ -17,9 +17,10 @@ import {
   linesOf,
   made,
   plain,
+  redactionOf,
   someLines,
 } from "./bundles.ts";
-import { jwt, random } from "./secretSamples.ts";
+import { jwt, random } from "../redaction/secretSamples.ts";
 
 type Content = Record<string, unknown>;
 
@@ -171,7 +172,7 @@ suite("what is secret stays at home", () => {
 
   test("a known secret that is a word of the records themselves is named as the cause", async () => {
     const driver = await driverWith(plain);
-    const options = { ...made, known: ["embedded"] };
+    const options = { ...made, redaction: redactionOf(["embedded"]) };
     await assert.rejects(all(exportBundle(driver, "one", options)), {
       code: "usage.invalid",
     });

@@ -6,13 +6,24 @@ import { exportBundle, importBundle } from "../../src/bundle/bundle.ts";
 import { bundleLimits } from "../../src/bundle/bundleFormat.ts";
 import { noteRecord, startRecord, stepRecord } from "../contracts/records.ts";
 import { MemoryDriver } from "../fakes/memoryDriver.ts";
-import { random } from "./secretSamples.ts";
+import { Secrets } from "../../src/redaction/secrets.ts";
+import { random } from "../redaction/secretSamples.ts";
 
 export const made = { version: "0.2.0", madeAt: 1_700_000_000_000 };
 export const github = `ghp_${random(36)}`;
 
-export async function linesOf(driver: MemoryDriver, session: string, more = {}): Promise<string[]> {
-  return all(exportBundle(driver, session, { ...made, ...more }));
+export async function linesOf(
+  driver: MemoryDriver,
+  session: string,
+  { known = [], ...more }: { readonly known?: readonly string[]; readonly madeAt?: number } = {},
+): Promise<string[]> {
+  return all(exportBundle(driver, session, { ...made, redaction: redactionOf(known), ...more }));
+}
+
+export function redactionOf(known: readonly string[]): Secrets["exported"] {
+  const secrets = new Secrets();
+  for (const value of known) secrets.register(value);
+  return secrets.exported;
 }
 
 export async function all<Item>(items: AsyncIterable<Item>): Promise<Item[]> {

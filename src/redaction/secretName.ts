@@ -1,4 +1,5 @@
-import type { SecretKind } from "./secretSpan.ts";
+import type { SecretKind } from "../core/redactedMark.ts";
+import type { Anchor, Anchored } from "./anchors.ts";
 
 /** The words that the name of a secret ends with, the longer ones first. */
 const words = [
@@ -13,16 +14,41 @@ const words = [
 
 const groups = words.map(([word]) => `(${word})`).join("|");
 const anyWord = new RegExp(groups, "gi");
+const wordHere = new RegExp(groups, "iy");
 const lastWord = new RegExp(`(?:${groups})\\d{0,3}$`, "i");
 const wholeWord = new RegExp(`^(?:${groups})$`, "i");
+
+/** What the words begin with. */
+const begins = ["authorization", "secret", "pass", "pwd", "token", "_auth"];
+const offsets: Readonly<Record<string, number>> = { authorization: 6, secret: 2, token: 2 };
+export const nameAnchors: readonly Anchor[] = [...begins, "key"].map((text) => ({
+  text,
+  folded: true,
+  offset: offsets[text] ?? 0,
+}));
+/** What stands before the `key` that the others end with. */
+const keyEnd = /(?:api|access|private|encryption|signing|account|auth)[_-]?$/i;
+const longestKeyWord = 11;
 
 /** Every place where a name may end that says of its value that it is a secret. */
 export function* secretWords(
   text: string,
+  anchors: Anchored,
 ): Generator<{ readonly index: number; readonly end: number; readonly kind: SecretKind }> {
-  for (const match of text.matchAll(anyWord)) {
+  const keys = anchors.of("key").flatMap((place) => {
+    const lead = keyEnd.exec(text.slice(Math.max(0, place - longestKeyWord), place))?.[0];
+    return lead === undefined ? [] : [place - lead.length];
+  });
+  const places = [...begins.flatMap((anchor) => anchors.of(anchor)), ...keys];
+  let past = 0;
+  for (const index of places.toSorted((one, two) => one - two)) {
+    if (index < past) continue;
+    wordHere.lastIndex = index;
+    const match = wordHere.exec(text);
     const kind = kindOfMatch(match);
-    if (kind !== null) yield { index: match.index, end: match.index + match[0].length, kind };
+    if (match === null || kind === null) continue;
+    past = index + match[0].length;
+    yield { index, end: past, kind };
   }
 }
 

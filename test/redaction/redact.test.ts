@@ -3,11 +3,11 @@ import { createHash, randomUUID } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { suite, test } from "node:test";
 import type { JsonValue } from "../../src/core/records.ts";
-import { redact, type RedactOptions } from "../../src/bundle/redact.ts";
+import { fully, type FullyOptions } from "./fully.ts";
 import { awsKey, awsSecret, pem, random, tokens } from "./secretSamples.ts";
 
-function text(value: string, options?: RedactOptions): string {
-  const { value: plain } = redact(value, options);
+function text(value: string, options?: FullyOptions): string {
+  const { value: plain } = fully(value, options);
   assert.ok(typeof plain === "string");
   return plain;
 }
@@ -40,12 +40,12 @@ suite("what looks like a secret is taken out", () => {
       text(`name,key,secret\nci,${awsKey},${awsSecret}\n`),
       "name,key,secret\nci,[redacted: aws key],[redacted: aws secret]\n",
     );
-    assert.deepEqual(redact([awsKey, awsSecret, "ok"]).value, [
+    assert.deepEqual(fully([awsKey, awsSecret, "ok"]).value, [
       "[redacted: aws key]",
       "[redacted: aws secret]",
       "ok",
     ]);
-    assert.deepEqual(redact({ id: awsKey, other: awsSecret }).value, {
+    assert.deepEqual(fully({ id: awsKey, other: awsSecret }).value, {
       id: "[redacted: aws key]",
       other: "[redacted: aws secret]",
     });
@@ -157,7 +157,7 @@ suite("what looks like a secret is taken out", () => {
       clientSecret: `x ${random(4)}`,
       [`ghp_${random(36)}`]: 1,
     };
-    assert.deepEqual(redact(value), {
+    assert.deepEqual(fully(value), {
       value: {
         db: { password: "[redacted: password]", port: 5432 },
         env: [{ name: "API_KEY", value: "[redacted: api key]" }],
@@ -180,7 +180,7 @@ suite("what looks like a secret is taken out", () => {
       `{"__proto__":{"password":"letmein"},"ghp_${random(36)}":1,"ghp_${random(40)}":2}`,
     );
     assert.equal(
-      JSON.stringify(redact(value).value),
+      JSON.stringify(fully(value).value),
       '{"__proto__":{"password":"[redacted: password]"},"[redacted: github token]":1,"[redacted: github token] (2)":2}',
     );
   });
@@ -243,7 +243,7 @@ suite("what is no secret stays", () => {
       token: null,
       secret: true,
     };
-    assert.deepEqual(redact(value), { value, found: new Map() });
+    assert.deepEqual(fully(value), { value, found: new Map() });
   });
 
   test("this project's own source holds nothing that looks like a secret", () => {
@@ -290,9 +290,9 @@ suite("what is handed in is taken out", () => {
     const digest = "0123456789".repeat(6) + "abcd";
     const digests = new Set(["key"]);
     const options = { known, digests };
-    assert.deepEqual(redact({ key: digest }, options).value, { key: digest });
-    assert.notDeepEqual(redact({ other: digest }, options).value, { other: digest });
-    assert.deepEqual(redact({ key: digest }, { known: [digest], digests }).value, {
+    assert.deepEqual(fully({ key: digest }, options).value, { key: digest });
+    assert.notDeepEqual(fully({ other: digest }, options).value, { other: digest });
+    assert.deepEqual(fully({ key: digest }, { known: [digest], digests }).value, {
       key: "[redacted: known secret]",
     });
   });

@@ -1,9 +1,8 @@
+import { isMarker, markerOf, type SecretKind } from "../core/redactedMark.ts";
 import type { JsonValue } from "../core/records.ts";
-import { secretStart } from "./assignedSecrets.ts";
-import { knownForms } from "./knownSecrets.ts";
-import { isMarker, markerOf, redactText } from "./redactText.ts";
+import { isSurely, secretStart } from "./assignedSecrets.ts";
+import { redactText, type Telling } from "./redactText.ts";
 import { kindOfName } from "./secretName.ts";
-import type { SecretKind } from "./secretSpan.ts";
 import { holdsAwsKey, isAwsSecret } from "./tokenSecrets.ts";
 
 export interface Redacted {
@@ -12,20 +11,18 @@ export interface Redacted {
   readonly found: ReadonlyMap<SecretKind, number>;
 }
 
-export interface RedactOptions {
-  /** Values that are known to be secret; each is found as it is, in base64, in a URL and in JSON. Those shorter than six characters are passed over. */
-  readonly known?: readonly string[];
-  /** A SHA-256 in hex under one of these names is no secret, whatever part of it looks known. */
-  readonly digests?: ReadonlySet<string>;
+export interface RedactOptions extends Telling {
+  /** A SHA-256 in hex under one of these names is no secret, whatever part of it looks known; `all` is under any. */
+  readonly digests: ReadonlySet<string> | "all";
 }
 
 /**
- * The value with `[redacted: <kind>]` in place of everything that looks like a secret, in all
- * strings, the names of properties included. Everything else stays as it is; a second call finds
- * nothing. It is a net, not a proof: a secret that looks like ordinary text is only found when it
- * is handed in.
+ * The value with `[redacted: <kind>]` in place of every secret that is told, in all strings, the
+ * names of properties included. Everything else stays as it is: what has none is the same object.
+ * A second call finds nothing. It is a net, not a proof: a secret that looks like ordinary text is
+ * only found when it is known.
  */
-export function redact(value: JsonValue, options: RedactOptions = {}): Redacted {
+export function redact(value: JsonValue, options: RedactOptions): Redacted {
   const run = new Redaction(options);
   return { value: run.value(value, null), found: run.found };
 }
@@ -35,24 +32,23 @@ interface Place {
   readonly name: string | null;
   /** What the name before it says it is: `["--password", "x"]`, `{ name: "TOKEN", value: "x" }`. */
   readonly kind: SecretKind | null;
+  /** The name that says so. */
+  readonly label: string;
   readonly besideAwsKey: boolean;
 }
 
 /** Records say the same short words again and again: kinds, names of properties. */
 const shortText = 40;
+const digest = /^[0-9a-f]{64}$/;
 
 class Redaction {
   readonly found = new Map<SecretKind, number>();
   /** Short texts in which nothing was found. */
   readonly #harmless = new Set<string>();
-  readonly #known: readonly string[];
-  readonly #forms: readonly string[];
-  readonly #digests: ReadonlySet<string>;
+  readonly #options: RedactOptions;
 
-  constructor({ known = [], digests = new Set() }: RedactOptions) {
-    this.#known = known;
-    this.#forms = knownForms(known);
-    this.#digests = digests;
+  constructor(options: RedactOptions) {
+    this.#options = options;
   }
 
   value(value: JsonValue, place: Place | null): JsonValue {
@@ -63,24 +59,28 @@ class Redaction {
 
   #array(values: readonly JsonValue[]): JsonValue {
     const besideAwsKey = values.some((value) => typeof value === "string" && holdsAwsKey(value));
-    return values.map((value, index) => {
-      const flag = values[index - 1];
-      const named = typeof flag === "string" && /^--?[\w-]{1,64}$/.test(flag);
-      return this.value(value, { name: null, kind: named ? kindOfName(flag) : null, besideAwsKey });
+    let changed = false;
+    const plain = values.map((value, index) => {
+      const before = values[index - 1];
+      const label = typeof before === "string" && /^--?[\w-]{1,64}$/.test(before) ? before : "";
+      const place = { name: null, kind: kindOfName(label), label, besideAwsKey };
+      const part = this.value(value, place);
+      changed ||= part !== value;
+      return part;
     });
+    return changed ? plain : [...values];
   }
 
   #object(value: { readonly [name: string]: JsonValue }): JsonValue {
     const entries = Object.entries(value);
-    const parts = entries.map(([, part]) => part);
-    const besideAwsKey = parts.some((part) => typeof part === "string" && holdsAwsKey(part));
-    const label = [value["name"], value["key"]].find((part) => typeof part === "string");
+    const besideAwsKey = entries.some(([, part]) => typeof part === "string" && holdsAwsKey(part));
+    const told = [value["name"], value["key"]].find((part) => typeof part === "string");
     const names = new Set<string>();
     // Not by assignment: `__proto__` is a name like any other here.
     return Object.fromEntries(
       entries.map(([name, part]) => {
-        const kind = kindOfName(name === "value" && label !== undefined ? label : name);
-        const place = { name, kind, besideAwsKey };
+        const label = name === "value" && told !== undefined ? told : name;
+        const place = { name, kind: kindOfName(label), label, besideAwsKey };
         return [this.#name(name, names), this.value(part, place)];
       }),
     );
@@ -96,27 +96,34 @@ class Redaction {
   }
 
   #string(text: string, place: Place | null): string {
+    if (this.#isDigest(text, place)) return text;
     if (place === null) return this.#text(text);
-    const { name, kind, besideAwsKey } = place;
-    const digest = name !== null && this.#digests.has(name) && /^[0-9a-f]{64}$/.test(text);
-    if (digest && !this.#known.includes(text)) return text;
+    const { kind, label, besideAwsKey } = place;
     if (besideAwsKey && isAwsSecret(text)) return this.#mark("aws secret");
     if (kind === null) return this.#text(text);
-    const { text: plain, found } = redactText(text, this.#forms);
+    const { text: plain, found } = redactText(text, this.#options);
     // Asked of what is left, too, so that a second call finds nothing more.
     const whole = secretStart(kind, text) === null ? plain : text;
     const start = secretStart(kind, whole);
+    const told = start !== null && (!this.#options.sure || isSurely(label, whole.slice(start)));
     // What a token shows by itself tells more than its name.
-    if (start !== null && !isMarker(plain.slice(start))) {
+    if (start !== null && told && !isMarker(plain.slice(start))) {
       return whole.slice(0, start) + this.#mark(kind);
     }
     for (const each of found) this.#count(each);
     return plain;
   }
 
+  #isDigest(text: string, place: Place | null): boolean {
+    const { digests, known } = this.#options;
+    if (text.length !== 64) return false;
+    const named = digests === "all" || digests.has(place?.name ?? "");
+    return named && digest.test(text) && !known.has(text);
+  }
+
   #text(text: string): string {
     if (this.#harmless.has(text)) return text;
-    const { text: plain, found } = redactText(text, this.#forms);
+    const { text: plain, found } = redactText(text, this.#options);
     if (found.length === 0 && text.length <= shortText) this.#harmless.add(text);
     for (const kind of found) this.#count(kind);
     return plain;

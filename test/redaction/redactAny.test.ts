@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import * as fc from "fast-check";
 import type { JsonValue } from "../../src/core/records.ts";
-import { redact } from "../../src/bundle/redact.ts";
+import { fully } from "./fully.ts";
 import { awsKey, awsSecret, jwt, random, tokens } from "./secretSamples.ts";
 
 suite("for any value", () => {
@@ -57,8 +57,8 @@ suite("for any value", () => {
   test("a second time finds nothing and changes nothing", () => {
     fc.assert(
       fc.property(json, (value) => {
-        const once = redact(value, { known }).value;
-        const twice = redact(once, { known });
+        const once = fully(value, { known }).value;
+        const twice = fully(once, { known });
         assert.equal(JSON.stringify(twice.value), JSON.stringify(once));
         assert.equal(twice.found.size, 0);
       }),
@@ -77,7 +77,7 @@ suite("for any value", () => {
     );
     fc.assert(
       fc.property(json, (value) => {
-        const plain = redact(value, { known }).value;
+        const plain = fully(value, { known }).value;
         assert.deepEqual(whole(plain), whole(value));
         assert.doesNotMatch(JSON.stringify(plain), left);
       }),
@@ -87,14 +87,14 @@ suite("for any value", () => {
 
   test("a text without the letters of a secret is never changed", () => {
     const harmless = fc.string({ unit: fc.constantFrom("a", "b", " ", "\n", ".", "(", "'") });
-    fc.assert(fc.property(harmless, (value) => redact(value).value === value));
+    fc.assert(fc.property(harmless, (value) => fully(value).value === value));
   });
 });
 
 /** Of this process, so that others on the machine do not count. */
 function secondsFor(value: string): number {
   const before = process.cpuUsage();
-  redact(value, { known: ["known secret value"] });
+  fully(value, { known: ["known secret value"] });
   const { user, system } = process.cpuUsage(before);
   return (user + system) / 1e6;
 }
@@ -161,7 +161,7 @@ suite("a megabyte that was made to be slow takes time by its length, not by its 
   });
 
   test("and sixteen megabytes in one word are no trouble", () => {
-    const { value } = redact(`ghp_${"a".repeat(16_000_000)} b`);
+    const { value } = fully(`ghp_${"a".repeat(16_000_000)} b`);
     assert.equal(value, "[redacted: github token] b");
   });
 });

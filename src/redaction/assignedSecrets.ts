@@ -1,5 +1,8 @@
+import type { SecretKind } from "../core/redactedMark.ts";
+import type { Anchored } from "./anchors.ts";
+import { looksRandom } from "./secretLooks.ts";
 import { secretWords, speaksOfSecret } from "./secretName.ts";
-import type { SecretKind, SecretSpan } from "./secretSpan.ts";
+import type { SecretSpan } from "./secretSpan.ts";
 import { isBareSecret, isQuotedSecret } from "./secretValue.ts";
 
 /** After the word: the end of its quotes, a type, then what assigns. Every part has a limit. */
@@ -32,13 +35,16 @@ interface Assignment {
   readonly start: number;
 }
 
-/** Values that the name before them says are secret, in the ways that files and shells assign. */
-export function assignedSecrets(text: string): SecretSpan[] {
+/**
+ * Values that the name before them says are secret, in the ways that files and shells assign.
+ * `sure` takes only what looks like a secret by itself, too: code and its tests stay as they are.
+ */
+export function assignedSecrets(text: string, anchors: Anchored, sure: boolean): SecretSpan[] {
   const spans: SecretSpan[] = [];
   const nextLine = nextPlace((from) => text.indexOf("\n", from));
   const closings = new Map<string, (from: number) => number>();
   let past = 0;
-  for (const word of secretWords(text)) {
+  for (const word of secretWords(text, anchors)) {
     if (word.index < past) continue;
     const assignment = assignmentAt(text, word);
     if (assignment === null) continue;
@@ -49,10 +55,19 @@ export function assignedSecrets(text: string): SecretSpan[] {
     const whole = end < (quote.endsWith("`") ? Infinity : nextLine(start));
     const span = whole ? quotedSpan(text, assignment, end) : bareSpan(text, assignment);
     if (span === null) continue;
+    if (sure && !isSurely(assignment.name, text.slice(span.start, span.end))) continue;
     spans.push(span);
     past = span.end;
   }
   return spans;
+}
+
+/** Tokens that say where a list goes on are nobody's secret, and are sent back as they came. */
+const cursor = /(?:page|next|continuation|cursor|sync|start)[_-]?token$/i;
+
+/** Whether a value that its name says is secret looks like one, too. */
+export function isSurely(name: string, value: string): boolean {
+  return looksRandom(value) && !cursor.test(name);
 }
 
 /** Where the secret begins in a value of that kind: after the scheme of a header; null when it is none. */

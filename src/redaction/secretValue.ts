@@ -1,6 +1,6 @@
-import { isPlaceholder } from "./framedSecrets.ts";
+import type { SecretKind } from "../core/redactedMark.ts";
+import { isPlaceholder } from "./secretLooks.ts";
 import { isSecretWord, kindOfName, speaksOfSecret } from "./secretName.ts";
-import type { SecretKind } from "./secretSpan.ts";
 
 /** Types, states and empty values: what stands after the name of a secret and is none. */
 const ordinary = new Set(
