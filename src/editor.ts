@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import * as vscode from "vscode";
 import { Engine } from "./engine.ts";
-import { processWorkers } from "./processParts.ts";
+import { processSecrets, processWorkers } from "./processParts.ts";
 import { registerCommands } from "./host/commands.ts";
 import type { Editor } from "./host/firstUse.ts";
 import { Folders } from "./host/folders.ts";
@@ -30,12 +30,12 @@ export function openEditor(
   view: vscode.TreeView<unknown>,
 ): OpenEditor {
   const { extensionUri, extensionPath, secrets, subscriptions, workspaceState } = context;
-  const log = openLog();
+  const registered = processSecrets(process.env);
+  const log = openLog(registered.exported.text);
   const workers = processWorkers(process.env, log.write);
   const folders = new Folders(async (folder) => {
     const settings = readSettings(folder.uri);
-    const socket = settings["sandbox.dockerSocket"];
-    const runtime = settings["sandbox.runtime"];
+    const { "sandbox.dockerSocket": socket, "sandbox.runtime": runtime } = settings;
     const sessions = new Engine({
       workspace: folder.uri.fsPath,
       dist: new URL(".", import.meta.url),
@@ -49,6 +49,7 @@ export function openEditor(
       apiKey: async (url) => readApiKey(secrets, url),
       log: log.write,
       workers,
+      secrets: registered,
       onRecord: (record) => known.add(folder, record),
     });
     void pruneQuietly(folder, sessions, log.write).then(refresh);

@@ -48,7 +48,8 @@ import { stateRoot } from "./durable/storePlace.ts";
 import { ModelSource } from "./model/modelSource.ts";
 import { Workers } from "./sandbox/workers.ts";
 import { openStore } from "./openStore.ts";
-import { Secrets } from "./redaction/secrets.ts";
+import { processSecrets } from "./processParts.ts";
+import type { Secrets } from "./redaction/secrets.ts";
 import { PartsMaker } from "./sessionParts.ts";
 import { world } from "./world.ts";
 
@@ -79,6 +80,8 @@ export interface EngineOptions {
   readonly workers?: Workers;
   /** The audit log of this process, where it has several engines; its own when left out. */
   readonly audit?: AuditTrail;
+  /** What this process knows to be secret, where it has several engines; its own when left out. */
+  readonly secrets?: Secrets;
   /** Flows of one's own, beside the agent. */
   readonly flows?: readonly FlowDefinition[];
   /** Whether this process ends waits whose time is over; not for one that is gone in a moment. True when left out. */
@@ -119,8 +122,7 @@ export class Engine implements Sessions {
   readonly #looked = new Map<string, number>();
 
   constructor(given: EngineOptions) {
-    const secrets = new Secrets();
-    secrets.registerEnvironment(given.environment);
+    const secrets = given.secrets ?? processSecrets(given.environment);
     const options: EngineOptions = {
       ...given,
       apiKey: secrets.keeping(given.apiKey),
@@ -357,7 +359,10 @@ export class Engine implements Sessions {
     const asked = request.flow ?? { name: agentFlow.name, input: { prompts: [...prompts] } };
     const flow = findFlow([agentFlow, ...flows], asked.name);
     flow.check?.(asked.input);
-    if (!request.model.demo) await this.#models.check(request.model.url);
+    if (!request.model.demo) {
+      await this.#models.check(request.model.url);
+      this.#secrets.checkAddress(request.model.url);
+    }
     const [sandbox, skills] = await Promise.all([
       this.#maker.chooseSandbox(id, request),
       this.#maker.skills(request.skills),

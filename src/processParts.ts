@@ -1,4 +1,5 @@
 import type { Log } from "./core/ports.ts";
+import { Secrets } from "./redaction/secrets.ts";
 import { stateRoot } from "./durable/storePlace.ts";
 import { runningWorkers, type ProcessStatus } from "./sandbox/statusSocket.ts";
 import { Workers } from "./sandbox/workers.ts";
@@ -6,6 +7,13 @@ import { Workers } from "./sandbox/workers.ts";
 /** What joins the sandboxes of all engines of a process behind one socket. Whoever makes it closes it. */
 export function processWorkers(environment: NodeJS.ProcessEnv, log: Log): Workers {
   return new Workers(stateRoot(environment), log);
+}
+
+/** What a process knows to be secret: for all of its engines, and for what it says itself. */
+export function processSecrets(environment: NodeJS.ProcessEnv): Secrets {
+  const secrets = new Secrets();
+  secrets.registerEnvironment(environment);
+  return secrets;
 }
 
 /** What every process of this user says of the sandboxes that it runs. */

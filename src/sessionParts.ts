@@ -103,7 +103,7 @@ export class PartsMaker {
     id: string,
     spec: SessionSpec,
   ): { readonly parts: SessionParts; readonly sandbox: SandboxHost } {
-    const { driver, world, audit, models, onRecord, flows } = this.#options;
+    const { driver, world, audit, models, onRecord, flows, secrets } = this.#options;
     const sandbox = this.#worker(id, spec);
     const skills = new RecalledSkills({
       cache: this.#skillCache,
@@ -145,6 +145,7 @@ export class PartsMaker {
               exec: execTool(sandbox),
             },
           }),
+      redactor: secrets.persisted,
       onRecord,
     };
     return { parts, sandbox };

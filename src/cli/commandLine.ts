@@ -5,6 +5,7 @@ import { CairnError } from "../core/errors.ts";
 import type { FlowDefinition } from "../core/flowDefinition.ts";
 import type { Log } from "../core/ports.ts";
 import { Engine } from "../engine.ts";
+import { processSecrets } from "../processParts.ts";
 import { openScaleOut, type ScaleOut } from "../scaleOut.ts";
 import { parseArguments, type Arguments, type Values } from "./arguments.ts";
 import { commandOf } from "./command.ts";
@@ -25,11 +26,12 @@ export async function commandLine(
   argv: readonly string[],
   parts: CommandLineParts,
 ): Promise<number> {
+  const secrets = processSecrets(process.env);
   try {
     const parsed = parseArguments(argv);
     if (parsed !== "help") {
       refuseOldNode();
-      return await inWorkspace(parsed, parts);
+      return await inWorkspace(parsed, { ...parts, secrets });
     }
     process.stdout.write(helpText());
     return exitCodes.done;
@@ -37,7 +39,7 @@ export async function commandLine(
     const message = error instanceof Error ? error.message : String(error);
     const known = CairnError.is(error);
     const sentence = known ? `${message} [${error.code}]` : `Cairn hit a bug: ${message}`;
-    process.stderr.write(plain(`${sentence}\n`));
+    process.stderr.write(plain(`${secrets.exported.text(sentence)}\n`));
     return known && isWrongUse(error) ? exitCodes.usage : exitCodes.failed;
   }
 }
@@ -51,7 +53,11 @@ function refuseOldNode(): void {
   );
 }
 
-async function inWorkspace(parsed: Arguments, parts: CommandLineParts): Promise<number> {
+interface ProcessParts extends CommandLineParts {
+  readonly secrets: ReturnType<typeof processSecrets>;
+}
+
+async function inWorkspace(parsed: Arguments, parts: ProcessParts): Promise<number> {
   const perform = commandOf(parsed, { user: userInfo().username, surface: "cli" });
   const log = logOf(parsed.values);
   const { postgres: url, concurrency } = parsed.values;
@@ -79,7 +85,7 @@ function logOf({ json }: Values): Log {
 
 function openSessions(
   values: Values,
-  { dist, flows }: CommandLineParts,
+  { dist, flows, secrets }: ProcessParts,
   scaleOut: ScaleOut | null,
 ): Engine {
   const sessions = new Engine({
@@ -98,6 +104,7 @@ function openSessions(
       process.stdout.write(values.json ? `${JSON.stringify(record)}\n` : printRecord(record));
     },
     flows,
+    secrets,
     watchesDeadlines: false,
     ...(scaleOut === null ? {} : { driver: scaleOut.driver }),
   });

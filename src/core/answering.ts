@@ -1,5 +1,5 @@
 import { CairnError } from "./errors.ts";
-import type { World } from "./ports.ts";
+import type { Redactor, World } from "./ports.ts";
 import type { RecordBody } from "./records.ts";
 import type { SessionView } from "./replay.ts";
 import type { SessionAudit } from "./sessionAudit.ts";
@@ -10,6 +10,8 @@ export interface AnsweringParts {
   readonly audit: SessionAudit;
   /** The session as it is now. */
   readonly view: () => SessionView;
+  /** What is recorded passes it first. */
+  readonly redactor: Redactor;
   readonly append: (body: RecordBody) => Promise<void>;
 }
 
@@ -56,7 +58,7 @@ export class Answering {
 
   async #takeAfter(before: Promise<void>, answer: Answer): Promise<void> {
     await before;
-    const { world, audit, view, append } = this.#parts;
+    const { world, audit, view, redactor, append } = this.#parts;
     const at = world.now();
     const wait = openWait(view(), answer);
     const given = inTime(wait, answer, world);
@@ -71,6 +73,15 @@ export class Answering {
     // The session may have ended meanwhile.
     openWait(view(), answer);
     const { digest } = wait;
-    await append({ kind: "wait.answered", at, wait: wait.wait, digest, by: given.by, ...checked });
+    const answerOnRecord = redactor.value(checked.answer);
+    await append({
+      kind: "wait.answered",
+      at,
+      wait: wait.wait,
+      digest,
+      by: given.by,
+      ...checked,
+      answer: answerOnRecord,
+    });
   }
 }

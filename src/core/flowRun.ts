@@ -2,7 +2,7 @@ import { canonical } from "./canonical.ts";
 import { overridden } from "./derivation.ts";
 import { CairnError } from "./errors.ts";
 import { FlowMemory, type Completed } from "./flowMemory.ts";
-import type { AuditEntry, AuditLog, Model, Recalled, World } from "./ports.ts";
+import type { AuditEntry, AuditLog, Model, Recalled, Redactor, World } from "./ports.ts";
 import { Rehearsal } from "./rehearsal.ts";
 import type {
   CacheMode,
@@ -22,6 +22,8 @@ export interface FlowParts {
   readonly audit: AuditLog;
   readonly signal: AbortSignal;
   readonly append: (body: RecordBody) => Promise<void>;
+  /** What passes it before it is recorded, and before the flow has it. */
+  readonly redactor: Redactor;
   /** This session's records so far. */
   readonly history: readonly SessionRecord[];
   /** Whether an id belongs to this flow; a session's records may be of more than one. */

@@ -428,7 +428,7 @@ export interface AuditLog {
 /** Puts a marker in place of every secret that it finds. What it gives, it leaves as it is. */
 export interface Redactor {
   text(text: string): string;
-  /** All strings in it, and those under names that say what they are. */
+  /** All strings in it, and those under names that say what they are. Where nothing is found, the same value. */
   value(value: JsonValue): JsonValue;
 }
 

@@ -4,7 +4,7 @@ import { backoffMs, failureOf, leavesAsItIs, settle } from "./failure.ts";
 import type { FlowRun, Place, PlannedStep, Verdict } from "./flowRun.ts";
 import { doubtQuestion, doubtSubject, inDoubtAnswer } from "./inDoubt.ts";
 import { ask, Parked } from "./recordedWait.ts";
-import type { JsonValue, Lookup } from "./records.ts";
+import type { JsonValue, Lookup, StepKind } from "./records.ts";
 import { isRetryable, type StepSpec, type Work } from "./step.ts";
 
 /** One step of a run: found on record, served, or done and recorded. */
@@ -76,10 +76,10 @@ export class RecordedStep<Output extends JsonValue> {
     await this.#run.append({
       kind: "step.started",
       ...head(step),
-      what: spec.what ?? step.name,
+      what: parts.redactor.text(spec.what ?? step.name),
       effect: step.effect === "external" ? "external" : "workspace",
       operation,
-      ...(sent === undefined ? {} : { sent }),
+      ...(sent === undefined ? {} : { sent: parts.redactor.value(sent) }),
     });
     try {
       const output = await this.#attempts(operation, work);
@@ -170,14 +170,16 @@ export class RecordedStep<Output extends JsonValue> {
   async #attempts(operation: string, work: Work<Output>): Promise<Output> {
     const step = this.#step;
     const spec = this.#spec;
-    const { world, signal } = this.#run.parts;
+    const { world, signal, redactor } = this.#run.parts;
     const { times = 0, backoffMs: first = 500, when } = spec.retries ?? {};
     const worth = when ?? (step.effect === "external" ? isRetryable : () => true);
     for (let attempt = 1; ; attempt += 1) {
       signal.throwIfAborted();
       const began = world.now();
       const args = spec.args ?? null;
-      const outcome = await settle(async () => work({ args, operation, attempt, signal }));
+      const outcome = await settle(async () =>
+        this.#plain(await work({ args, operation, attempt, signal })),
+      );
       if (outcome.ok) {
         const durationMs = world.now() - began;
         await this.#complete({ output: outcome.value, durationMs, via: "run" });
@@ -186,11 +188,26 @@ export class RecordedStep<Output extends JsonValue> {
       const { error } = outcome;
       if (signal.aborted || error instanceof Parked) throw error;
       const willRetry = attempt <= times && worth(error);
-      const failure = failureOf(error);
+      const failed = failureOf(error);
+      const failure = { ...failed, message: redactor.text(failed.message) };
       await this.#run.append({ kind: "step.failed", ...head(step), attempt, failure, willRetry });
       if (!willRetry) throw error;
       await world.sleep(backoffMs(error, attempt, first), signal);
     }
+  }
+
+  /** The flow gets what is recorded, so that a replay is equal to the run. */
+  #plain(output: Output): Output {
+    if (withoutText.has(this.#step.kind)) return output;
+    const plain = this.#run.parts.redactor.value(output);
+    if (plain === output) return output;
+    const parsed = this.#spec.output.safeParse(plain);
+    if (parsed.success) return parsed.data;
+    throw new CairnError(
+      "flow.invalid",
+      `${this.#step.id} gives back a secret, and what is left without it is no output of it. Keep secrets out of what a step gives back.`,
+      { cause: parsed.error },
+    );
   }
 
   async #complete(outcome: {
@@ -219,6 +236,8 @@ function outcomeOf(output: JsonValue): string {
   if (failure !== undefined) return `failed: ${failure.code}`;
   return notWell.safeParse(output).success ? "failed" : "done";
 }
+/** Digests, numbers and paths; the trees themselves take secrets out of what they show. */
+const withoutText: ReadonlySet<StepKind> = new Set(["value", "workspace", "apply"]);
 
 function head({ id, key, kind, name, inputs }: PlannedStep) {
   return { step: id, key, stepKind: kind, name, inputs: { ...inputs } };

@@ -1,9 +1,10 @@
 import { canonical } from "./canonical.ts";
 import { overridden } from "./derivation.ts";
 import { CairnError } from "./errors.ts";
+import type { Opened } from "./flowMemory.ts";
 import type { FlowRun, Place } from "./flowRun.ts";
-import type { World } from "./ports.ts";
-import type { Identity, JsonValue } from "./records.ts";
+import type { Redactor, World } from "./ports.ts";
+import { waitSubject, type Identity, type JsonValue } from "./records.ts";
 import { answerInWords } from "./waitAnswer.ts";
 import type { WaitAnswer, WaitSpec } from "./waits.ts";
 
@@ -26,6 +27,18 @@ export function waitDigest(
   return world.digest(canonical([spec.kind, spec.question, spec.subject]));
 }
 
+type Shown = Pick<WaitSpec<JsonValue>, "kind" | "question" | "subject">;
+
+/** What is shown and recorded, without secrets. Its digest is taken after that. */
+function plainly({ kind, question, subject }: Shown, redactor: Redactor): Shown {
+  const plain = redactor.value(subject);
+  return {
+    kind,
+    question: redactor.text(question),
+    subject: plain === subject ? subject : waitSubject.parse(plain),
+  };
+}
+
 /** Where a wait stands: the run, the line of it, and the wait's id. */
 export interface WaitPlace {
   readonly run: FlowRun;
@@ -40,9 +53,15 @@ export async function ask<Value extends JsonValue>(
 ): Promise<WaitAnswer<Value>> {
   const { run, scope, id } = place;
   const { known, parts, rehearsal, derivation } = run;
-  const digest = waitDigest(parts.world, spec);
+  const shown = plainly(spec, parts.redactor);
+  const digest = waitDigest(parts.world, shown);
   const opened = known.opened.get(id);
-  const same = opened !== undefined && (spec.changing === true || opened.digest === digest);
+  const same =
+    opened !== undefined &&
+    (spec.changing === true ||
+      opened.digest === digest ||
+      // What is a secret may have become known since.
+      waitDigest(parts.world, plainly(shownBy(opened), parts.redactor)) === digest);
   rehearsal.reached(id);
   if (opened !== undefined && !same && !scope.redone) {
     throw new CairnError(
@@ -64,9 +83,9 @@ export async function ask<Value extends JsonValue>(
   await run.append({
     kind: "wait.opened",
     wait: id,
-    waitKind: spec.kind,
-    question: spec.question,
-    subject: spec.subject,
+    waitKind: shown.kind,
+    question: shown.question,
+    subject: shown.subject,
     digest,
     ...(spec.deadlineMs === undefined ? {} : { deadlineMs: spec.deadlineMs, ...since }),
   });
@@ -77,6 +96,10 @@ export async function ask<Value extends JsonValue>(
   await run.audit({ kind: "answered", ...about, by: served.by, outcome });
   await run.append({ kind: "wait.answered", wait: id, digest, ...served });
   return given(spec, served);
+}
+
+function shownBy({ waitKind, question, subject }: Opened): Shown {
+  return { kind: waitKind, question, subject };
 }
 
 /** A session made from another one takes its answers, where the same was asked; and says so. */

@@ -1,6 +1,5 @@
 import { Answering } from "./answering.ts";
 import { runAsked } from "./asked.ts";
-import { derive, plainReplay } from "./derivation.ts";
 import { useDevContainer, type DevContainerParts } from "./devContainer.ts";
 import { CairnError } from "./errors.ts";
 import { failureOf, leavesAsItIs } from "./failure.ts";
@@ -15,6 +14,7 @@ import type {
   Lease,
   Model,
   Permissions,
+  Redactor,
   SandboxHost,
   WorkspaceTrees,
   World,
@@ -43,10 +43,12 @@ import {
   profileDigest,
   type Asked,
 } from "./sessionFacts.ts";
-import { useSkills, type SkillsParts } from "./skillUpdate.ts";
 import type { Rule } from "./rule.ts";
+import { sourceOf } from "./sessionSource.ts";
+import { useSkills, type SkillsParts } from "./skillUpdate.ts";
 import type { Tool } from "./tool.ts";
 import type { Answer } from "./waitAnswer.ts";
+import { plainEnd, plainSpec } from "./withoutSecrets.ts";
 import { Workspace } from "./workspace.ts";
 
 /** What a session needs of its store. */
@@ -74,6 +76,8 @@ export interface SessionParts {
   readonly devContainer?: DevContainerParts;
   /** For sessions with skills of a source that may change. */
   readonly skills?: SkillsParts;
+  /** What is recorded passes it first. */
+  readonly redactor: Redactor;
   /** Called after each record is on disk. The only event in the system. */
   readonly onRecord: (record: SessionRecord) => void;
 }
@@ -111,6 +115,7 @@ export class Session {
       world: parts.world,
       audit: this.#audit,
       view: () => this.view,
+      redactor: parts.redactor,
       append: async (body) => this.#append(body),
     });
     const { workspace: source, sandbox: place } = viewOf(state.records).spec;
@@ -120,7 +125,8 @@ export class Session {
   }
 
   /** Makes the session's first record. Nothing runs before `run`. Throws `audit.unwritable`. */
-  static async create(parts: SessionParts, id: string, spec: SessionSpec): Promise<Session> {
+  static async create(parts: SessionParts, id: string, given: SessionSpec): Promise<Session> {
+    const spec = plainSpec(given, parts.redactor);
     const guarded = { ...spec, profileDigest: profileDigest(parts.world, spec) };
     const first: RecordBody = { kind: "session.started", at: parts.world.now(), spec: guarded };
     await new SessionAudit(parts.audit, id).started(guarded);
@@ -343,8 +349,8 @@ export class Session {
 
   async #flow(signal: AbortSignal, owns: (id: string) => boolean): Promise<Flow> {
     const { spec } = this.view;
-    const { driver, world, model, audit } = this.#parts;
-    const source = await this.#source(spec);
+    const { driver, world, model, audit, redactor } = this.#parts;
+    const source = await sourceOf(driver, this.id, spec);
     return new Flow(
       new FlowRun({
         session: this.id,
@@ -352,6 +358,7 @@ export class Session {
         audit,
         signal,
         append: async (body) => this.#append(body),
+        redactor,
         history: this.#records,
         owns,
         strategy: spec.profile.strategy,
@@ -360,22 +367,6 @@ export class Session {
         ...(source === null ? {} : { source }),
       }),
     );
-  }
-
-  async #source(spec: SessionSpec) {
-    if (spec.replayOf === null) return null;
-    try {
-      const all = await this.#parts.driver.read(spec.replayOf);
-      const derivation = spec.derivation ?? derive(all, plainReplay);
-      return { records: all.slice(0, derivation.upTo), derivation };
-    } catch (error) {
-      if (!CairnError.is(error, "session.unknown")) throw error;
-      throw new CairnError(
-        "session.unknown",
-        `Session ${this.id} was made from session ${spec.replayOf}, which is gone; it can be read, not continued.`,
-        { cause: error },
-      );
-    }
   }
 
   /** Runs the flow until it ends or nothing that it waits for has been answered meanwhile. */
@@ -419,12 +410,12 @@ export class Session {
     return "waiting";
   }
 
-  async #ended(
-    end: Omit<Extract<RecordBody, { kind: "session.ended" }>, "kind" | "at" | "denied">,
-  ): Promise<void> {
+  async #ended(end: Parameters<typeof plainEnd>[0]): Promise<void> {
+    const { world, redactor } = this.#parts;
     await this.#audit.ended(end.status, end.by ?? null);
     const denied = denials(this.#records);
-    await this.#append({ kind: "session.ended", at: this.#parts.world.now(), denied, ...end });
+    const plain = plainEnd(end, redactor);
+    await this.#append({ kind: "session.ended", at: world.now(), denied, ...plain });
   }
 
   /** Throws as `guardedFlow`. */

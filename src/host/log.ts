@@ -1,16 +1,17 @@
 import * as vscode from "vscode";
 import type { Log } from "../core/ports.ts";
 
-/** The log channel of the editor. Gets sentences and ids, never a secret. */
+/** The log channel of the editor. Keeps no secret. */
 export interface LogChannel extends vscode.Disposable {
   readonly write: Log;
   show(): void;
 }
 
-export function openLog(): LogChannel {
+/** `clean` takes out of a line what must not be kept. */
+export function openLog(clean: (line: string) => string): LogChannel {
   const channel = vscode.window.createOutputChannel("Cairn", { log: true });
   return {
-    write: (line) => channel.info(line),
+    write: (line) => channel.info(clean(line)),
     show: () => channel.show(),
     dispose: () => channel.dispose(),
   };

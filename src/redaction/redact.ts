@@ -1,5 +1,5 @@
 import { isMarker, markerOf, type SecretKind } from "../core/redactedMark.ts";
-import type { JsonValue } from "../core/records.ts";
+import { jsonValue, type JsonValue } from "../core/records.ts";
 import { isSurely, secretStart } from "./assignedSecrets.ts";
 import { redactText, type Telling } from "./redactText.ts";
 import { kindOfName } from "./secretName.ts";
@@ -39,6 +39,15 @@ interface Place {
 
 /** Records say the same short words again and again: kinds, names of properties. */
 const shortText = 40;
+
+function parsedOf(text: string): JsonValue | undefined {
+  try {
+    return jsonValue.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
 const digest = /^[0-9a-f]{64}$/;
 
 class Redaction {
@@ -57,33 +66,31 @@ class Redaction {
     return Array.isArray(value) ? this.#array(value) : this.#object(value);
   }
 
-  #array(values: readonly JsonValue[]): JsonValue {
+  #array(values: JsonValue[]): JsonValue {
     const besideAwsKey = values.some((value) => typeof value === "string" && holdsAwsKey(value));
-    let changed = false;
     const plain = values.map((value, index) => {
       const before = values[index - 1];
       const label = typeof before === "string" && /^--?[\w-]{1,64}$/.test(before) ? before : "";
-      const place = { name: null, kind: kindOfName(label), label, besideAwsKey };
-      const part = this.value(value, place);
-      changed ||= part !== value;
-      return part;
+      return this.value(value, { name: null, kind: kindOfName(label), label, besideAwsKey });
     });
-    return changed ? plain : [...values];
+    return plain.every((part, index) => part === values[index]) ? values : plain;
   }
 
-  #object(value: { readonly [name: string]: JsonValue }): JsonValue {
+  #object(value: { [name: string]: JsonValue }): JsonValue {
     const entries = Object.entries(value);
     const besideAwsKey = entries.some(([, part]) => typeof part === "string" && holdsAwsKey(part));
     const told = [value["name"], value["key"]].find((part) => typeof part === "string");
     const names = new Set<string>();
-    // Not by assignment: `__proto__` is a name like any other here.
-    return Object.fromEntries(
-      entries.map(([name, part]) => {
-        const label = name === "value" && told !== undefined ? told : name;
-        const place = { name, kind: kindOfName(label), label, besideAwsKey };
-        return [this.#name(name, names), this.value(part, place)];
-      }),
+    const plain = entries.map(([name, part]): [string, JsonValue] => {
+      const label = name === "value" && told !== undefined ? told : name;
+      const place = { name, kind: kindOfName(label), label, besideAwsKey };
+      return [this.#name(name, names), this.value(part, place)];
+    });
+    const same = plain.every(
+      ([name, part], index) => entries[index]?.[0] === name && entries[index]?.[1] === part,
     );
+    // Not by assignment: `__proto__` is a name like any other here.
+    return same ? value : Object.fromEntries(plain);
   }
 
   /** Two names that become the same one both stay. */
@@ -124,9 +131,23 @@ class Redaction {
   #text(text: string): string {
     if (this.#harmless.has(text)) return text;
     const { text: plain, found } = redactText(text, this.#options);
-    if (found.length === 0 && text.length <= shortText) this.#harmless.add(text);
     for (const kind of found) this.#count(kind);
-    return plain;
+    const spelled = this.#options.sure ? this.#spelled(text, plain) : plain;
+    if (spelled === text && text.length <= shortText) this.#harmless.add(text);
+    return spelled;
+  }
+
+  /**
+   * A text that is JSON, as the arguments of a call are, stays JSON; and in JSON a secret can be
+   * spelled with escapes, too.
+   */
+  #spelled(text: string, plain: string): string {
+    if ((plain === text && !text.includes("\\u")) || !/^\s*[{[]/.test(text)) return plain;
+    const parsed = parsedOf(plain);
+    const whole = parsed ?? parsedOf(text);
+    if (whole === undefined) return plain;
+    const value = this.value(whole, null);
+    return parsed === value ? plain : JSON.stringify(value);
   }
 
   #mark(kind: SecretKind): string {

@@ -1,3 +1,4 @@
+import { CairnError } from "../core/errors.ts";
 import type { SecretKind } from "../core/redactedMark.ts";
 import type { Redactor } from "../core/ports.ts";
 import type { JsonValue } from "../core/records.ts";
@@ -18,10 +19,7 @@ export class Secrets {
   /** For all that is kept, shown and given to a model: what is known, and what is surely a secret. */
   readonly persisted: Redactor = {
     text: (text) => redactText(text, this.#persisted).text,
-    value: (value) => {
-      const { value: plain, found } = redact(value, { ...this.#persisted, digests: "all" });
-      return found.size === 0 ? value : plain;
-    },
+    value: (value) => redact(value, { ...this.#persisted, digests: "all" }).value,
   };
 
   /** For logs and for what leaves the machine: all that may be a secret. */
@@ -58,6 +56,15 @@ export class Secrets {
   /** Whether a file's bytes hold a registered value exactly as it is. */
   areIn(bytes: Uint8Array): boolean {
     return this.#known.areIn(bytes);
+  }
+
+  /** Records keep a model's address as it is, for calls are made to it. Throws `usage.invalid`. */
+  checkAddress(url: string): void {
+    if (redactText(url, this.#exported).found.length === 0) return;
+    throw new CairnError(
+      "usage.invalid",
+      "The address of the model has a secret in it, and records would keep it. Take it out of the address and give it as the API key.",
+    );
   }
 
   /** For what comes in pieces: a secret is found wherever it is cut. */

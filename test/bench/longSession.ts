@@ -14,6 +14,7 @@ import { fakeWorld } from "../fakes/fakeWorld.ts";
 import { profilePermissions } from "../../src/core/policy.ts";
 import { fakeCommandReader } from "../fakes/fakeCommandReader.ts";
 import { MemoryAudit } from "../fakes/memoryAudit.ts";
+import { Secrets } from "../../src/redaction/secrets.ts";
 
 const by = { user: "bench", surface: "cli" } as const;
 const profile = namedProfile("default");
@@ -101,6 +102,7 @@ export class LongSession {
       grant: async () => {},
       audit: new MemoryAudit(),
       flows: [],
+      redactor: new Secrets().persisted,
       onRecord: () => {},
     };
   }

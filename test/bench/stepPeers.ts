@@ -12,6 +12,7 @@ import { PostgresServer } from "../harness/postgres.ts";
 import { installLanggraph } from "./langgraphInstall.ts";
 import { median, ratioAtMost, type Measure, type Metric } from "./metric.ts";
 import { Peer } from "./peer.ts";
+import { Secrets } from "../../src/redaction/secrets.ts";
 
 const rounds = 12;
 const stepsARound = 40;
@@ -85,6 +86,7 @@ async function ownSteps(folder: string): Promise<OwnSteps> {
         bytes = Buffer.from(JSON.stringify(body));
         await driver.append(lease, body);
       },
+      redactor: new Secrets().persisted,
       history: [],
     }),
   );

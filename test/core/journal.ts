@@ -4,6 +4,7 @@ import { FlowRun, type FlowParts } from "../../src/core/flowRun.ts";
 import type { RecordBody, SessionRecord } from "../../src/core/records.ts";
 import { fakeWorld } from "../fakes/fakeWorld.ts";
 import { MemoryAudit } from "../fakes/memoryAudit.ts";
+import { Secrets } from "../../src/redaction/secrets.ts";
 
 /** A flow over an array: run it again to see what a restart would. */
 export class Journal {
@@ -29,6 +30,7 @@ export class Journal {
           this.beforeAppend(body);
           this.write(body);
         },
+        redactor: new Secrets().persisted,
         history: [...this.records],
         ...more,
       }),

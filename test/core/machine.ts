@@ -16,6 +16,7 @@ import { fakeWorld } from "../fakes/fakeWorld.ts";
 import { MemoryAudit } from "../fakes/memoryAudit.ts";
 import { MemoryDriver } from "../fakes/memoryDriver.ts";
 import { ScriptedModel } from "../fakes/scriptedModel.ts";
+import { Secrets } from "../../src/redaction/secrets.ts";
 
 export const by = { user: "dev", surface: "cli" } as const;
 export const never = new AbortController().signal;
@@ -51,6 +52,7 @@ export class Machine {
   readonly trees = new FakeTrees();
   readonly world = fakeWorld();
   readonly audit = new MemoryAudit();
+  readonly secrets = new Secrets();
   readonly model: ScriptedModel;
   readonly extra: readonly Tool[];
   flows: readonly FlowDefinition[] = [];
@@ -142,6 +144,7 @@ export class Machine {
       permissions: this.permissions,
       commands: fakeCommandReader,
       grant: async (rules) => this.grant(rules),
+      redactor: this.secrets.persisted,
       onRecord: () => {},
     };
   }

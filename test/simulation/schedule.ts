@@ -15,6 +15,9 @@ import { SimMachine, SimProcess, type Trouble } from "./simMachine.ts";
 import { simLeaseMs, SimStore, type Bug } from "./simStore.ts";
 import { profilePermissions } from "../../src/core/policy.ts";
 import { fakeCommandReader } from "../fakes/fakeCommandReader.ts";
+import { Secrets } from "../../src/redaction/secrets.ts";
+
+const redactor = new Secrets().persisted;
 
 const signal = new AbortController().signal;
 const by = { user: "dev", surface: "cli" } as const;
@@ -164,6 +167,7 @@ class Schedule {
       grant: async () => {},
       audit: { write: async () => process.point() },
       flows: [this.#flow(process)],
+      redactor,
       onRecord: (record) => {
         if (record.kind === "step.completed") this.#finished.add(record.step);
       },

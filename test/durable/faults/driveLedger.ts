@@ -14,6 +14,7 @@ import { ledgerFlow } from "./ledgerFlow.ts";
 import type { WorkLog } from "./workLog.ts";
 import { profilePermissions } from "../../../src/core/policy.ts";
 import { fakeCommandReader } from "../../fakes/fakeCommandReader.ts";
+import { Secrets } from "../../../src/redaction/secrets.ts";
 
 export const ledger = "ledger";
 const by = { user: "dev", surface: "cli" } as const;
@@ -48,6 +49,7 @@ export async function driveLedger(
     grant: async () => {},
     audit: new MemoryAudit(),
     flows: [ledgerFlow(log)],
+    redactor: new Secrets().persisted,
     onRecord: ({ seq, kind }) => {
       log.add("record", `${seq} ${kind}`);
       onRecord();
