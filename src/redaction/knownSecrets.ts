@@ -63,10 +63,8 @@ function formsOf(secret: string): readonly string[] {
   const url = encodeURIComponent(plain);
   const hex = bytes.toString("hex");
   const escaped = hex.replaceAll(/../g, "%$&");
-  return [
+  const forms = [
     secret,
-    // As bytes that nobody took for UTF-8.
-    bytes.toString("latin1"),
     JSON.stringify(secret).slice(1, -1),
     JSON.stringify(JSON.stringify(secret).slice(1, -1)).slice(1, -1),
     Array.from(secret).toReversed().join(""),
@@ -80,6 +78,8 @@ function formsOf(secret: string): readonly string[] {
     hex.toUpperCase(),
     ...base64Forms(bytes),
   ];
+  // In a stream, and in a file that is no UTF-8, each byte is a character.
+  return [...forms, ...forms.map((form) => Buffer.from(form).toString("latin1"))];
 }
 
 /** Alone, and inside a longer text at any of the three places that a byte can have in base64. */

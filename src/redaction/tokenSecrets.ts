@@ -121,7 +121,7 @@ function literal(anchor: string): string {
 const awsAnchors: readonly string[] = ["AKIA", "ASIA", "ABIA", "ACCA"];
 const awsKey = new RegExp(`${begin}A[A-Z]{3}[A-Z0-9]{16}${end}`, "y");
 const awsKeyAnywhere = new RegExp(`${begin}(?:${awsAnchors.join("|")})[A-Z0-9]{16}${end}`);
-const awsSecret = /(?<![\w/+=])[A-Za-z0-9/+]{40}(?![\w/+=])/g;
+const awsSecret = /(?:(?<![\w/+=])|(?<=\\[nrt]))[A-Za-z0-9/+]{40}(?![\w/+=])/g;
 /** How far from its key an AWS secret is looked for: a line or two of a file or a table. */
 const near = 256;
 
