@@ -164,8 +164,8 @@ export class Engine implements Sessions {
     return this.#maker.trees(null);
   }
 
-  async survey(exclude: readonly string[]): Promise<Survey> {
-    return this.#maker.trees(null, this.#options.workspace, exclude).survey();
+  async survey(choice: Pick<StartRequest, "exclude" | "include">): Promise<Survey> {
+    return this.#maker.trees(null, this.#options.workspace, choice).survey();
   }
 
   async diff(session: string, from: string, to: string): Promise<readonly FileChange[]> {
@@ -355,7 +355,7 @@ export class Engine implements Sessions {
 
   async #spec(id: string, request: StartRequest): Promise<SessionSpec> {
     const { workspace, version, flows = [] } = this.#options;
-    const { prompts, exclude = [] } = request;
+    const { prompts, exclude = [], include = [] } = request;
     const asked = request.flow ?? { name: agentFlow.name, input: { prompts: [...prompts] } };
     const flow = findFlow([agentFlow, ...flows], asked.name);
     flow.check?.(asked.input);
@@ -376,6 +376,7 @@ export class Engine implements Sessions {
       skills,
       workspace,
       ...(exclude.length === 0 ? {} : { exclude: [...exclude] }),
+      ...(include.length === 0 ? {} : { include: [...include] }),
       replayOf: null,
       flow: { name: flow.name, version: flow.version, input: asked.input },
       version,

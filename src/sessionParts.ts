@@ -124,7 +124,7 @@ export class PartsMaker {
         skillTool(auditedSkills(skills, { audit, world, session: id })),
         askQuestionTool(),
       ],
-      trees: this.trees(id, spec.workspace, spec.exclude),
+      trees: this.trees(id, spec.workspace, spec),
       sandbox,
       permissions: (profile) => this.rules.permissions(profile),
       grant: async (rules) => this.rules.grant(rules),
@@ -235,9 +235,9 @@ export class PartsMaker {
   trees(
     id: string | null,
     workspace = this.#options.workspace,
-    exclude: readonly string[] = [],
+    { exclude = [], include = [] }: Pick<StartRequest, "exclude" | "include"> = {},
   ): SnapshotTrees {
-    const { driver, root } = this.#options;
+    const { driver, root, secrets } = this.#options;
     const asRoot = process.getuid?.() === 0;
     return new SnapshotTrees({
       workspace,
@@ -248,6 +248,11 @@ export class PartsMaker {
       },
       owner: asRoot ? { uid: 1000, gid: 1000 } : null,
       exclude,
+      include,
+      secrets: {
+        areIn: (bytes) => secrets.areIn(bytes),
+        text: (text) => secrets.persisted.text(text),
+      },
     });
   }
 

@@ -42,6 +42,7 @@ const values = z.object({
   "dev-container": oneOf("auto", "off").default("auto"),
   skills: z.string().optional(),
   exclude: many,
+  include: many,
   sizes: z.boolean().default(false),
   strategy: oneOf("calls", "turn").optional(),
   "granular-checkpoints": z.boolean().default(false),

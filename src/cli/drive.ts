@@ -32,7 +32,7 @@ function beginning(
     case "run": {
       const request = startRequest(values);
       return async (sessions) => {
-        if (!values.json) process.stderr.write(surveyText(await sessions.survey(values.exclude)));
+        if (!values.json) process.stderr.write(surveyText(await sessions.survey(values)));
         return sessions.start(request);
       };
     }

@@ -45,6 +45,12 @@ export const options = {
     value: "PATTERN",
     help: "leave out of the copy of the folder, as a line of a .gitignore (as .cairnignore does)",
   },
+  include: {
+    type: "string",
+    multiple: true,
+    value: "PATTERN",
+    help: "copy a file that may hold secrets, like .env, which is left out otherwise",
+  },
   sizes: { type: "boolean", help: "with the bytes that deleting each would give back" },
   strategy: { type: "string", value: "S", help: "checkpoints: calls or turn (default: calls)" },
   "granular-checkpoints": { type: "boolean", help: "the older name of --strategy calls" },

@@ -35,6 +35,7 @@ export function startRequest(values: Values): StartRequest {
     devContainer: values["dev-container"],
     skills,
     exclude: values.exclude,
+    include: values.include,
   };
 }
 

@@ -36,6 +36,7 @@ export const verbs = {
       "dev-container",
       "skills",
       "exclude",
+      "include",
       "strategy",
       "granular-checkpoints",
       "no-granular-checkpoints",

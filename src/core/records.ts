@@ -387,6 +387,8 @@ export const sessionSpec = z.object({
   workspace: z.string(),
   /** What is left out of the copy of the folder, as lines of a `.gitignore`; absent is nothing. */
   exclude: z.exactOptional(z.array(z.string())),
+  /** Files that may hold secrets and are copied all the same; absent is nothing. */
+  include: z.exactOptional(z.array(z.string())),
   /** Set on a replay and on a fork: the session whose records are served. */
   replayOf: z.nullable(z.string()),
   /** How it differs from that session; absent for a plain replay. */

@@ -50,6 +50,8 @@ export interface StartRequest {
   readonly skills: string | null;
   /** What the copy of the folder leaves out, as lines of a `.gitignore`. */
   readonly exclude?: readonly string[];
+  /** Files that may hold secrets and are copied all the same, as such lines, too. */
+  readonly include?: readonly string[];
 }
 
 export interface SessionEntry {
@@ -113,7 +115,7 @@ export interface Sessions {
   readonly notice: string | null;
   readonly trees: TreeViewer;
   /** What a session that starts now would copy of the folder, and leave out. Throws `usage.invalid`. */
-  survey(exclude: readonly string[]): Promise<Survey>;
+  survey(choice: Pick<StartRequest, "exclude" | "include">): Promise<Survey>;
   /** What changed from one step of a session to another; `treeAt` says how steps are named. */
   diff(session: string, from: string, to: string): Promise<readonly FileChange[]>;
   /** Bytes that deleting a session would give back, by session. */

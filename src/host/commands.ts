@@ -99,8 +99,11 @@ async function start(
   const settings = readSettings(folder.uri);
   const source = settings["skills.source"];
   const sessions = await folders.sessions(folder);
-  const exclude = settings["workspace.exclude"];
-  leftOut.tell(folder, await sessions.survey(exclude));
+  const choice = {
+    exclude: settings["workspace.exclude"],
+    include: settings["workspace.include"],
+  };
+  leftOut.tell(folder, await sessions.survey(choice));
   const run = await vscode.window.withProgress(
     { location: { viewId: "cairn.sessions" } },
     async () =>
@@ -111,7 +114,7 @@ async function start(
         sandbox: settings["sandbox.backend"],
         devContainer: settings["sandbox.devContainer"],
         skills: source === "" ? null : source,
-        exclude,
+        ...choice,
       }),
   );
   return runs.start(run);

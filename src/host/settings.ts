@@ -18,6 +18,7 @@ const settings = z.object({
   profile: z.string(),
   "skills.source": z.string().trim(),
   "workspace.exclude": z.array(z.string().trim().min(1)),
+  "workspace.include": z.array(z.string().trim().min(1)),
   checkpointStrategy: strategy,
   granularCheckpoints: z.boolean(),
   cache: cacheMode,

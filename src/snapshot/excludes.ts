@@ -11,6 +11,19 @@ const always = new Map([
   ["node_modules", "installed packages; the session can install its own"],
 ]);
 
+/** What people and programs keep secrets in, by its name; examples of such files have none. */
+const secretFile =
+  /^(?:\.env(?:\.(?!(?:.*\.)?(?:example|sample|template|dist|defaults?)$).+)?|[._]netrc|\.git-credentials|\.pgpass|id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?)$/;
+const mayHoldSecrets =
+  "it may hold secrets; name it in the setting cairn.workspace.include or with --include to copy it";
+
+/** What is chosen of a folder, each as lines of a `.gitignore`. */
+export interface Choice {
+  readonly exclude: readonly string[];
+  /** Files that may hold secrets and are copied all the same. */
+  readonly include: readonly string[];
+}
+
 interface Rule {
   readonly line: string;
   readonly keeps: boolean;
@@ -19,22 +32,31 @@ interface Rule {
 }
 
 /**
- * What a copy of the user's folder leaves out: what it always does, and what lines in the syntax
- * of a `.gitignore` say. Throws `usage.invalid` for a line that means nothing.
+ * What a copy of the user's folder leaves out: what it always does, files that may hold secrets
+ * unless they are included, and what is excluded. Throws `usage.invalid` for a line that means nothing.
  */
-export function excludes(
-  lines: readonly string[],
-): (path: string, isFolder: boolean) => string | null {
-  const rules = lines.flatMap(ruleOf);
+export function excludes({
+  exclude,
+  include,
+}: Choice): (path: string, isFolder: boolean) => string | null {
+  const rules = exclude.flatMap(ruleOf);
+  const wanted = include.flatMap(ruleOf);
   return (path, isFolder) => {
-    const reason = always.get(path.slice(path.lastIndexOf("/") + 1));
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    const reason = always.get(name);
     if (reason !== undefined) return reason;
-    // As in git the last line that fits decides.
-    const rule = rules.findLast(
-      ({ matches, onlyFolders }) => matches.test(path) && (!onlyFolders || isFolder),
-    );
+    if (secretFile.test(name) && !isFolder && deciding(wanted, path, false)?.keeps !== false)
+      return mayHoldSecrets;
+    const rule = deciding(rules, path, isFolder);
     return rule === undefined || rule.keeps ? null : `excluded by ${rule.line}`;
   };
+}
+
+/** As in git the last line that fits decides. */
+function deciding(rules: readonly Rule[], path: string, isFolder: boolean): Rule | undefined {
+  return rules.findLast(
+    ({ matches, onlyFolders }) => matches.test(path) && (!onlyFolders || isFolder),
+  );
 }
 
 const ignoreFile = ".cairnignore";

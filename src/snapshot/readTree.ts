@@ -26,10 +26,21 @@ export interface ReadRules {
   readonly skip: (path: string, isFolder: boolean) => string | null;
   /** Whether links that lead out of the tree are kept. They are never followed either way. */
   readonly outwardLinks: boolean;
+  readonly secrets: SecretsHere;
+}
+
+/** What keeps secrets out of stored trees, and out of what is shown of them. */
+export interface SecretsHere {
+  /** Whether bytes hold a value that is known to be secret. */
+  readonly areIn: (bytes: Uint8Array) => boolean;
+  /** The text without secrets. */
+  readonly text: (text: string) => string;
 }
 
 /** Keeps everything that a size does not forbid. */
-export function keepAll(limits: Pick<ReadRules, "maxFileBytes" | "maxBytes">): ReadRules {
+export function keepAll(
+  limits: Pick<ReadRules, "maxFileBytes" | "maxBytes" | "secrets">,
+): ReadRules {
   return { ...limits, skip: () => null, outwardLinks: true };
 }
 
@@ -163,6 +174,9 @@ export class TreeReader {
     if (rest !== null) await rest;
     const reason = leavesOut(this.#rules, { path, stat, depth, bytes: this.bytes });
     if (reason !== null) return this.#leave(path, reason);
+    if (this.#isSecret(Buffer.from(name))) {
+      return this.#leave(this.#rules.secrets.text(path), "its name holds a secret");
+    }
     try {
       if (stat.isDirectory()) await this.#inner(at, place, known);
       else if (stat.isFile()) await this.#file(at, place, known);
@@ -196,9 +210,10 @@ export class TreeReader {
     if (folder.digest !== before?.digest) draft.changed = true;
   }
 
-  async #file(at: Looked, { copy }: Place, known: SeenFolder | null): Promise<void> {
+  async #file(at: Looked, { path, copy }: Place, known: SeenFolder | null): Promise<void> {
     const { directory, name, stat, draft } = at;
     const bytes = directory.held.read(name, stat);
+    if (this.#isSecret(bytes)) return this.#leave(path, "it holds a secret that Cairn knows");
     const before = known?.leaves.get(name)?.entry;
     const digest = this.#queue.add(bytes, before?.mode === "link" ? null : before?.digest);
     const entry: FileEntry = { name, mode: fileMode(stat), digest, size: bytes.length };
@@ -225,6 +240,10 @@ export class TreeReader {
   }
 
   #link(name: string, path: string, raw: Buffer): LinkEntry | null {
+    if (this.#isSecret(raw)) {
+      this.#leave(path, "the link's target holds a secret");
+      return null;
+    }
     const target = raw.toString();
     if (!Buffer.from(target).equals(raw)) {
       this.#leave(path, "the link's target is not valid UTF-8");
@@ -244,6 +263,10 @@ export class TreeReader {
       return { digest: known.digest, entries: known.entries, leaves, folders };
     }
     return { digest: this.#queue.add(encodeFolder(entries)), entries, leaves, folders };
+  }
+
+  #isSecret(bytes: Uint8Array): boolean {
+    return this.#rules.secrets.areIn(bytes);
   }
 
   #leave(path: string, reason: string): void {

@@ -4,7 +4,7 @@ import type { FileChange, TreeInfo } from "../core/records.ts";
 import type { Blobs } from "./blobs.ts";
 import { excludes, ignoreLines } from "./excludes.ts";
 import { HeldDirectory, type Owner } from "./heldDirectory.ts";
-import { keepAll, TreeReader, type ReadRules } from "./readTree.ts";
+import { keepAll, TreeReader, type ReadRules, type SecretsHere } from "./readTree.ts";
 import { Reach } from "./reach.ts";
 import { restoreTree } from "./restoreTree.ts";
 import { removeEntry } from "./safeWrite.ts";
@@ -26,6 +26,10 @@ export interface SnapshotOptions {
   readonly owner: Owner | null;
   /** What the copy of the user's folder leaves out, as lines of a `.gitignore`. */
   readonly exclude?: readonly string[];
+  /** Files that may hold secrets and are copied all the same, as such lines, too. */
+  readonly include?: readonly string[];
+  /** Nothing is a secret when left out. */
+  readonly secrets?: SecretsHere;
   readonly maxFileBytes?: number;
   readonly maxBytes?: number;
 }
@@ -33,7 +37,7 @@ export interface SnapshotOptions {
 /** Workspace trees as folders and files in the blob store, each under the digest of its bytes. */
 export class SnapshotTrees implements WorkspaceTrees {
   readonly #options: SnapshotOptions;
-  readonly #limits: Pick<ReadRules, "maxFileBytes" | "maxBytes">;
+  readonly #limits: Pick<ReadRules, "maxFileBytes" | "maxBytes" | "secrets">;
   readonly #stored: StoredTrees;
   readonly #apply: TreeApply;
   /** What lies in the tree, as far as it is known; all of it is stored. */
@@ -41,10 +45,11 @@ export class SnapshotTrees implements WorkspaceTrees {
 
   constructor(options: SnapshotOptions) {
     const { maxFileBytes = 20 * 1024 ** 2, maxBytes = 4 * 1024 ** 3 } = options;
+    const { secrets = nothing } = options;
     this.#options = options;
-    this.#limits = { maxFileBytes, maxBytes };
+    this.#limits = { maxFileBytes, maxBytes, secrets };
     this.#stored = new StoredTrees(options.blobs);
-    this.#apply = new TreeApply(this.#stored, options.workspace);
+    this.#apply = new TreeApply(this.#stored, options.workspace, secrets.text);
   }
 
   async survey(): Promise<Survey> {
@@ -103,7 +108,7 @@ export class SnapshotTrees implements WorkspaceTrees {
   async diff(from: string, to: string): Promise<readonly FileChange[]> {
     const shown: FileChange[] = [];
     for (const change of await changesBetween(this.#stored, from, to)) {
-      shown.push(await showChange(change, this.#stored));
+      shown.push(await showChange(change, this.#stored, this.#limits.secrets.text));
     }
     return shown;
   }
@@ -130,7 +135,8 @@ export class SnapshotTrees implements WorkspaceTrees {
   }
 
   #seedRules(folder: HeldDirectory): ReadRules {
-    const skip = excludes([...ignoreLines(folder), ...(this.#options.exclude ?? [])]);
+    const { exclude = [], include = [] } = this.#options;
+    const skip = excludes({ exclude: [...ignoreLines(folder), ...exclude], include });
     return { ...this.#limits, skip, outwardLinks: false };
   }
 
@@ -143,6 +149,8 @@ export class SnapshotTrees implements WorkspaceTrees {
     made.close();
   }
 }
+
+const nothing: SecretsHere = { areIn: () => false, text: (text) => text };
 
 async function within<T>(path: string, work: (root: HeldDirectory) => Promise<T>): Promise<T> {
   const root = new HeldDirectory(path);

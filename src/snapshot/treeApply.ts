@@ -23,10 +23,13 @@ interface Judged extends TreeChange {
 export class TreeApply {
   readonly #stored: StoredTrees;
   readonly #workspace: string;
+  readonly #plain: (text: string) => string;
 
-  constructor(stored: StoredTrees, workspace: string) {
+  /** `plain` takes secrets out of what is shown. */
+  constructor(stored: StoredTrees, workspace: string, plain: (text: string) => string) {
     this.#stored = stored;
     this.#workspace = workspace;
+    this.#plain = plain;
   }
 
   /** Every change that the user's folder does not hold yet, with what stands against it. */
@@ -67,7 +70,7 @@ export class TreeApply {
   }
 
   async #shown(change: Judged): Promise<FileChange> {
-    const shown = await showChange(change, this.#stored);
+    const shown = await showChange(change, this.#stored, this.#plain);
     const { conflict } = change;
     const guard = conflict === null ? await guardOf(change, this.#stored) : null;
     return guard === null ? { ...shown, conflict } : { ...shown, conflict, guard };

@@ -69,12 +69,16 @@ function folderOf(entry: Entry | null): string | null {
   return entry?.mode === "folder" ? entry.digest : null;
 }
 
-/** Shows a change to people. A link's content is its target, as in git. */
-export async function showChange(change: TreeChange, stored: StoredTrees): Promise<FileChange> {
+/** Shows a change to people, without secrets. A link's content is its target, as in git. */
+export async function showChange(
+  change: TreeChange,
+  stored: StoredTrees,
+  plain: (text: string) => string,
+): Promise<FileChange> {
   const { path, before, after } = change;
   const [old, now] = await Promise.all([contents(before, stored), contents(after, stored)]);
   const binary = [old, now].some((bytes) => bytes !== null && isBinary(bytes));
-  const diff = binary ? null : modeLines(change) + unifiedDiff(path, text(old), text(now));
+  const diff = binary ? null : modeLines(change) + plain(unifiedDiff(path, text(old), text(now)));
   return { path, change: kindOf(change), diff, binary, conflict: null };
 }
 

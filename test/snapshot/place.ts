@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
 import type { Blobs } from "../../src/snapshot/blobs.ts";
-import { SnapshotTrees } from "../../src/snapshot/snapshotTrees.ts";
+import { SnapshotTrees, type SnapshotOptions } from "../../src/snapshot/snapshotTrees.ts";
 import { MemoryBlobs } from "../fakes/memoryBlobs.ts";
 
 /** A user's folder and a session's tree side by side, with something next to them to protect. */
@@ -24,6 +24,12 @@ export class Place {
     for (const folder of [this.workspace, this.tree, this.outside]) mkdirSync(folder);
     for (const [path, content] of Object.entries(files)) this.user(path, content);
     this.trees = this.open(this.blobs);
+  }
+
+  /** The same with more to say about what is copied. */
+  openWith(more: Partial<SnapshotOptions>): SnapshotTrees {
+    const { workspace, tree, blobs } = this;
+    return new SnapshotTrees({ workspace, tree, blobs, owner: null, ...more });
   }
 
   /** Another process over the same directories and blobs: it remembers nothing. */
