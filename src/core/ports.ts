@@ -282,8 +282,10 @@ export interface SandboxHost extends Sandbox {
    */
   usage(): Promise<SandboxUsage | null>;
   /**
-   * In what the session's shell differs from a clean one, in one sentence; empty where it does not,
-   * or none runs. Never throws, and starts nothing.
+   * What earlier commands made of the session's shell, where that could make a command mean
+   * something else, as one sentence for people: "The shell differs from a clean one: 1 alias, PATH
+   * changed." Empty when nothing did, or no shell runs. Answers soon, also while a command runs:
+   * then the sentence says that it is not known. Throws `sandbox.lost`. Absent where it cannot be told.
    */
   shellDiffers?(): Promise<string>;
   /** A second shell in what runs. Null when nothing runs; absent where a backend has none to give. */

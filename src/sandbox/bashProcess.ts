@@ -2,6 +2,13 @@ import { randomBytes } from "node:crypto";
 import { CairnError } from "../core/errors.ts";
 import type { CommandOutput } from "./commandOutput.ts";
 import { deferred } from "./deferred.ts";
+import {
+  lookScript,
+  notComparable,
+  readLook,
+  shellDifference,
+  type ShellLook,
+} from "./shellDifference.ts";
 import type { ShellTransport } from "./shellTransport.ts";
 import type { SideRecords } from "./sideRecords.ts";
 import { within } from "./within.ts";
@@ -39,6 +46,7 @@ __cairn() {
       \builtin printf '%s ' "${"$"}{@:4}" ';'
       \builtin pwd
       \builtin printf '\0' ;;
+    look) \builtin printf '\0%s ' "$3"; ${lookScript}; \builtin printf '\0' ;;
   esac
   \builtin return "$1"
 }
@@ -85,6 +93,8 @@ export class BashProcess {
   #carriers: readonly number[] = [];
   #streams: Streams | null = null;
   #command: Command | null = null;
+  /** How it was before its first command. */
+  #clean: Promise<ShellLook> | null = null;
 
   constructor(transport: ShellTransport, records: SideRecords, ended: Promise<number | null>) {
     this.#transport = transport;
@@ -184,6 +194,29 @@ export class BashProcess {
     this.#transport.killAllBut([]);
     await this.#processes();
     return within(answerWithinMs, this.ended);
+  }
+
+  /** Remembers how bash is while nothing has touched it. */
+  remember(): void {
+    this.#clean = this.#look();
+  }
+
+  /** What commands have made of it since, in one sentence; empty for nothing. */
+  async differs(): Promise<string> {
+    const looks = await within(answerWithinMs, Promise.all([this.#clean ?? [], this.#look()]));
+    return looks === null ? notComparable : shellDifference(...looks);
+  }
+
+  /**
+   * Traps are asked for before any function is called, which hides some of them; in POSIX mode
+   * `trap` itself cannot be a function.
+   */
+  async #look(): Promise<ShellLook> {
+    const token = newToken();
+    const answer = this.#records.expect(token);
+    const traps = String.raw`"$(POSIXLY_CORRECT=; \trap -p)"`;
+    this.#transport.write(`\\__cairn "$?" look ${token} ${traps}\n`);
+    return readLook(await answer, token);
   }
 
   /** Lets bash go that has nothing to do, and whatever else lives; what it left behind is ended if it does not answer. */

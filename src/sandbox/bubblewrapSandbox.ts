@@ -91,6 +91,10 @@ export class BubblewrapSandbox implements SandboxHost {
     return running === null ? null : running.worker.usage();
   }
 
+  async shellDiffers(): Promise<string> {
+    return this.#running === null ? "" : this.#inShell(async (shell) => shell.differs());
+  }
+
   async check(): Promise<readonly Finding[]> {
     const { shell, worker } = await this.#ensureRunning();
     return shell.exclusive(async () => findings(worker));

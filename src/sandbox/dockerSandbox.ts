@@ -111,6 +111,11 @@ export class DockerSandbox implements SandboxHost {
     return running === null ? null : dockerUsage(running.container);
   }
 
+  async shellDiffers(): Promise<string> {
+    const running = await this.#running;
+    return running === null ? "" : this.#whileHere(running, async () => running.shell.differs());
+  }
+
   async terminal(screen: TerminalScreen): Promise<SandboxTerminal | null> {
     const running = await this.#running;
     return running === null ? null : dockerTerminal(running.container, screen);

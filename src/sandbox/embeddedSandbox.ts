@@ -19,6 +19,7 @@ import { oneAtATime } from "./oneAtATime.ts";
 import { embeddedText, shownParts, wasThere } from "./partsText.ts";
 import { type Ending, runCommand } from "./runCommand.ts";
 import { noDirectory } from "./shell.ts";
+import { differs } from "./shellDifference.ts";
 import { untilStopped } from "./untilStopped.ts";
 import { within } from "./within.ts";
 
@@ -34,6 +35,8 @@ export interface EmbeddedSandboxOptions {
 
 const workspace = "/workspace";
 const digest = "just-bash@3.4.2";
+/** Where just-bash has its commands. */
+const usualPath = "/usr/bin:/bin";
 const memoryMb = 512;
 const checkMs = 10_000;
 /** A thread costs tens of megabytes; what it knows is kept here, and a new one starts in a blink. */
@@ -144,6 +147,15 @@ export class EmbeddedSandbox implements SandboxHost {
     const [heap, { user, system }] = found;
     const memoryBytes = heap.used_heap_size + heap.external_memory;
     return { memoryBytes, cpuMs: Math.round((user + system) / 1000) };
+  }
+
+  /** Variables are all that goes over from one command to the next. */
+  async shellDiffers(): Promise<string> {
+    const { PATH: path = usualPath, BASH_ENV: atStart } = this.#env;
+    return differs([
+      ...(path === usualPath ? [] : ["PATH changed"]),
+      ...(atStart === undefined ? [] : ["BASH_ENV set"]),
+    ]);
   }
 
   async stop(): Promise<void> {

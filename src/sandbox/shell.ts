@@ -7,6 +7,7 @@ import { deferred } from "./deferred.ts";
 import { oneAtATime } from "./oneAtATime.ts";
 import { bashText, shownParts, wasThere } from "./partsText.ts";
 import { type Ending, runCommand, type Surroundings } from "./runCommand.ts";
+import { notComparable } from "./shellDifference.ts";
 import type { OpenShell } from "./shellTransport.ts";
 import { SideRecords } from "./sideRecords.ts";
 import { untilStopped } from "./untilStopped.ts";
@@ -22,6 +23,7 @@ export class PersistentShell {
   readonly #options: ShellOptions;
   readonly #inTurn = oneAtATime();
   #bash: BashProcess | null = null;
+  #atWork = false;
   #cwd: string;
 
   constructor(options: ShellOptions) {
@@ -31,9 +33,12 @@ export class PersistentShell {
 
   async run(command: string, options: ExecOptions): Promise<ExecResult> {
     return this.exclusive(async () =>
-      runCommand(options.shown ?? command, this.#options, async (output) =>
-        this.#run(command, options, output),
-      ),
+      runCommand(options.shown ?? command, this.#options, async (output) => {
+        this.#atWork = true;
+        return this.#run(command, options, output).finally(() => {
+          this.#atWork = false;
+        });
+      }),
     );
   }
 
@@ -52,7 +57,16 @@ export class PersistentShell {
   /** Starts bash for the first command, so that it need not wait for that. */
   async warm(): Promise<void> {
     return this.exclusive(async () => {
-      this.#bash ??= await startBash(this.#options.open);
+      this.#bash ??= await this.#start();
+    });
+  }
+
+  /** What commands have made of the shell, in one sentence; empty for nothing. Waits for no command. */
+  async differs(): Promise<string> {
+    if (this.#atWork) return notComparable;
+    return this.exclusive(async () => {
+      const bash = this.#bash;
+      return bash?.alive === true ? ((await bash.whileAlive(bash.differs())) ?? "") : "";
     });
   }
 
@@ -63,7 +77,7 @@ export class PersistentShell {
 
   async #run(command: string, options: ExecOptions, output: CommandOutput): Promise<Ending> {
     if (options.signal.aborted) return { status: "cancelled", exitCode: null, cwd: this.#cwd };
-    this.#bash ??= await startBash(this.#options.open);
+    this.#bash ??= await this.#start();
     const bash = this.#bash;
     // It ended after the last command. This one may count on what is gone, so it does not run.
     if (!bash.alive) return this.#bury(bash);
@@ -75,6 +89,12 @@ export class PersistentShell {
     return stopped === null
       ? { status: "exited", ...settled }
       : { status: stopped, exitCode: null, cwd: settled.cwd };
+  }
+
+  async #start(): Promise<BashProcess> {
+    const bash = await startBash(this.#options.open);
+    bash.remember();
+    return bash;
   }
 
   async #execute(

@@ -141,6 +141,10 @@ export class Worker implements SandboxHost {
     return this.#host.usage();
   }
 
+  async shellDiffers(): Promise<string> {
+    return this.#starting === null ? "" : ((await this.#host.shellDiffers?.()) ?? "");
+  }
+
   async terminal(screen: TerminalScreen): Promise<SandboxTerminal | null> {
     return (await this.#host.terminal?.(screen)) ?? null;
   }

@@ -78,6 +78,16 @@ suite("the embedded sandbox sees nothing but the session's own files", () => {
     await output("cd /workspace");
   });
 
+  test("it says what of its variables makes a command mean something else", async () => {
+    assert.equal(await place.sandbox.shellDiffers?.(), "");
+    await output("PATH=/tmp/bin:$PATH; export BASH_ENV=/tmp/x");
+    assert.equal(
+      await place.sandbox.shellDiffers?.(),
+      "The shell differs from a clean one: PATH changed, BASH_ENV set.",
+    );
+    await output("PATH=/usr/bin:/bin; unset BASH_ENV");
+  });
+
   test("there is no network", async () => {
     const result = await run(place.sandbox, "curl http://127.0.0.1/");
     assert.equal(result.exitCode, 127);

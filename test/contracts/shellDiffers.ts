@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { after, before, suite, test } from "node:test";
+import type { SandboxHost } from "../../src/core/ports.ts";
+import { run, type SandboxUnderTest } from "./sandbox.ts";
+
+const says = (what: string): string => `The shell differs from a clean one: ${what}.`;
+
+/** What a command did to the shell, and how that is said. */
+const cases: readonly (readonly [string, string])[] = [
+  ["alias ls='echo x'", "1 alias"],
+  ["function cd() { :; }; f() { :; }", "2 functions"],
+  ["PATH=/workspace/bin:$PATH", "PATH changed"],
+  ["BASH_ENV=/workspace/x", "BASH_ENV set"],
+  ["trap 'echo x' DEBUG", "1 trap"],
+  ["trap 'echo x' EXIT; trap 'echo y' INT", "2 traps"],
+  ["hash -p /workspace/bin/ls ls", "1 hashed program"],
+  ["enable -n test", "1 builtin loaded or off"],
+  ["set -u; set -o noclobber", "options changed (noclobber, nounset)"],
+  ["shopt -s expand_aliases; shopt -u sourcepath", ""],
+  ["readonly WORD=x", "1 read-only variable"],
+  ["alias a=b; f() { :; }; export PATH=/tmp", "1 alias, 1 function, PATH changed"],
+  [
+    "alias x=y; printf() { command echo forged; }; builtin() { :; }; trap() { :; }; compgen() { :; }",
+    "1 alias, 3 functions",
+  ],
+  ["set -T; trap 'PATH=/tmp; x=1' DEBUG", "PATH changed, 1 trap, options changed (functrace)"],
+  ["unset BASH_ALIASES; alias x=y", "1 alias"],
+  ["set -f; IFS=/; alias x=y", "1 alias, options changed (noglob)"],
+];
+
+/** What every sandbox with a real bash says of what commands made of its shell. */
+export function shellDiffersContract(name: string, make: () => Promise<SandboxUnderTest>): void {
+  suite(`${name} says how its shell differs from a clean one`, () => {
+    let under: SandboxUnderTest;
+    let sandbox: SandboxHost;
+    const said = async (): Promise<string> => (await sandbox.shellDiffers?.()) ?? "absent";
+    before(async () => {
+      under = await make();
+      sandbox = under.sandbox;
+    });
+    after(async () => under.close());
+
+    test("nothing is said of a shell that does not run, or that only did its work", async () => {
+      assert.equal(await said(), "");
+      await sandbox.start();
+      assert.equal(await said(), "");
+      await run(sandbox, "cd /tmp; export WORD=x; ls / >/dev/null; (alias a=b; PATH=x); sleep 1 &");
+      assert.equal(await said(), "");
+    });
+
+    for (const [command, what] of cases) {
+      test(`it is said what came of: ${command}`, async () => {
+        await sandbox.stop();
+        await sandbox.start();
+        await run(sandbox, command);
+        const expected = what === "" ? /^$|options changed/u : says(what);
+        if (typeof expected === "string") assert.equal(await said(), expected);
+        else assert.match(await said(), expected);
+        await run(sandbox, "unset -f builtin 2>/dev/null; unalias -a");
+      });
+    }
+
+    test("asking changes nothing, and what ends is no longer said", async () => {
+      await sandbox.stop();
+      await sandbox.start();
+      await run(sandbox, "alias a=b; (exit 7)");
+      assert.equal(await said(), says("1 alias"));
+      const result = await run(sandbox, "echo $?; unalias a");
+      assert.equal(Buffer.from(result.stdout).toString(), "7\n");
+      assert.equal(await said(), "");
+    });
+
+    test("while a command runs it is not waited for", async () => {
+      const slow = run(sandbox, "sleep 1");
+      await new Promise((resolve) => {
+        setTimeout(resolve, 200);
+      });
+      const asked = Date.now();
+      assert.equal(await said(), "What the shell was told before cannot be found out now.");
+      assert.ok(Date.now() - asked < 500);
+      await slow;
+      assert.equal(await said(), "");
+    });
+  });
+}
