@@ -24,6 +24,10 @@ export class Anchored {
     return this.#found.size === 0;
   }
 
+  entries(): Iterable<readonly [anchor: string, places: readonly number[]]> {
+    return this.#found;
+  }
+
   /** Offsets in order. */
   of(anchor: string): readonly number[] {
     return this.#found.get(anchor) ?? none;

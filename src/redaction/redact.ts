@@ -39,6 +39,8 @@ interface Place {
 
 /** Records say the same short words again and again: kinds, names of properties. */
 const shortText = 40;
+/** No secret is shorter, with the name that tells of it or without. */
+const leastText = 6;
 
 function parsedOf(text: string): JsonValue | undefined {
   try {
@@ -129,7 +131,7 @@ class Redaction {
   }
 
   #text(text: string): string {
-    if (this.#harmless.has(text)) return text;
+    if (text.length < leastText || this.#harmless.has(text)) return text;
     const { text: plain, found } = redactText(text, this.#options);
     for (const kind of found) this.#count(kind);
     const spelled = this.#options.sure ? this.#spelled(text, plain) : plain;

@@ -129,25 +129,36 @@ export const tokenAnchors: readonly Anchor[] = [
   ...new Set([...shapes.flatMap(({ anchors }) => anchors), ...awsAnchors]),
 ].map((text) => ({ text }));
 
+const byAnchor = new Map(
+  tokenAnchors.map(({ text }) => [text, shapes.filter(({ anchors }) => anchors.includes(text))]),
+);
+
 /** Tokens that give themselves away, and the AWS secret beside an AWS key. */
 export function tokenSecrets(text: string, anchors: Anchored): SecretSpan[] {
   const spans: SecretSpan[] = [];
-  for (const { kind, anchors: begins, pattern, lead } of shapes) {
-    for (const anchor of begins) {
-      let past = 0;
-      for (const place of anchors.of(anchor)) {
-        const at = place - lead;
-        if (at < past) continue;
-        pattern.lastIndex = at;
-        const match = pattern.exec(text);
-        if (match === null) continue;
-        const [all, secret = all] = match;
-        past = at + all.length;
-        spans.push({ start: past - secret.length, end: past, kind });
-      }
-    }
+  for (const [anchor, places] of anchors.entries()) {
+    for (const each of byAnchor.get(anchor) ?? []) shaped(text, places, each, spans);
   }
   return [...spans, ...awsSecrets(text, anchors)];
+}
+
+function shaped(
+  text: string,
+  places: readonly number[],
+  { kind, pattern, lead }: Shape,
+  spans: SecretSpan[],
+): void {
+  let past = 0;
+  for (const place of places) {
+    const at = place - lead;
+    if (at < past) continue;
+    pattern.lastIndex = at;
+    const match = pattern.exec(text);
+    if (match === null) continue;
+    const [all, secret = all] = match;
+    past = at + all.length;
+    spans.push({ start: past - secret.length, end: past, kind });
+  }
 }
 
 export function holdsAwsKey(text: string): boolean {
@@ -160,8 +171,8 @@ export function isAwsSecret(text: string): boolean {
 }
 
 function awsSecrets(text: string, anchors: Anchored): SecretSpan[] {
-  const keys = awsAnchors
-    .flatMap((anchor) => anchors.of(anchor))
+  const places = awsAnchors.flatMap((anchor) => anchors.of(anchor));
+  const keys = places
     .toSorted((one, two) => one - two)
     .flatMap((start): readonly SecretSpan[] => {
       awsKey.lastIndex = start;

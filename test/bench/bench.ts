@@ -4,6 +4,7 @@ import { activation } from "./activation.ts";
 import { memory } from "./memory.ts";
 import type { Measure, Metric } from "./metric.ts";
 import { recordCommit } from "./recordCommit.ts";
+import { redactText } from "./redactText.ts";
 import { shellBubblewrap } from "./shellBubblewrap.ts";
 import { shellDocker } from "./shellDocker.ts";
 import { sizes } from "./sizes.ts";
@@ -48,6 +49,7 @@ const measures: readonly { readonly gives: readonly string[]; readonly measure: 
     gives: ["shell.bwrap.p50_ms", "shell.output.mb_s", "ready.bwrap.p50_ms"],
     measure: shellBubblewrap,
   },
+  { gives: ["redact.mb_s", "redact.record_ms"], measure: redactText },
   { gives: ["submit.to.wire.p95_ms"], measure: submitToWire },
   { gives: ["activate.p95_ms"], measure: activation },
   { gives: ["vsix.bytes", "bundle.host.bytes", "bundle.webview.bytes"], measure: sizes },
