@@ -29,6 +29,7 @@ import { Session } from "./core/session.ts";
 import { SessionAudit } from "./core/sessionAudit.ts";
 import { entryOf } from "./core/sessionEntry.ts";
 import { treeAt } from "./core/treeAt.ts";
+import { waitFacts } from "./core/waitFacts.ts";
 import type {
   Pruned,
   Run,
@@ -96,6 +97,9 @@ interface Live {
   idle: NodeJS.Timeout | null;
 }
 
+/** How many other sessions of the folder count as its past, the newest first. */
+const mostPast = 200;
+
 /** How long a parked session keeps its shell for an answer. */
 const idleMs = 10 * 60_000;
 
@@ -156,6 +160,7 @@ export class Engine implements Sessions {
       runtime: options.runtime ?? null,
       gpus: options.gpus ?? null,
       workers: this.#workers,
+      granted: (session) => this.#goOnByRules(session),
     });
     this.#sweeping = this.#maker.sweep();
   }
@@ -204,8 +209,16 @@ export class Engine implements Sessions {
     return this.#run(live, async (_, signal) => live.session.answer(answer, signal));
   }
 
-  async waitFacts(): Promise<WaitFacts> {
-    return { alike: { approved: 0, rejected: 0 }, grants: [] };
+  async waitFacts(session: string, wait: string): Promise<WaitFacts> {
+    const records = await this.#driver.read(session);
+    const { spec } = viewOf(records);
+    const { tools, commands } = this.#maker.parts(session, spec).parts;
+    const names = (await this.#driver.list()).map((summary) => summary.session);
+    const others = names.filter((other) => other !== session).slice(0, mostPast);
+    // A session that cannot be read says nothing of the past.
+    const past = others.map(async (other) => this.#driver.read(other).catch(() => []));
+    const facts = { world, tools, commands, folder: spec.workspace };
+    return waitFacts(facts, wait, records, await Promise.all(past));
   }
 
   async leave(session: string, answer: Answer): Promise<void> {
@@ -439,6 +452,15 @@ export class Engine implements Sessions {
     } catch (error) {
       this.#options.log(`the deadline of ${wait} of ${session}: ${String(error)}`);
       this.#looked.delete(session);
+    }
+  }
+
+  /** What was allowed in one session may be what others here wait for. */
+  #goOnByRules(granting: string): void {
+    for (const live of this.#live.values()) {
+      if (live.run !== null || live.session.id === granting) continue;
+      const { done } = this.#run(live, async ({ session }, signal) => session.goOnByRules(signal));
+      done.catch((error: unknown) => this.#options.log(`${live.session.id}: ${String(error)}`));
     }
   }
 

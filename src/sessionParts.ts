@@ -7,6 +7,7 @@ import { commandReader } from "./command/commandReader.ts";
 import { CairnError } from "./core/errors.ts";
 import type { FlowDefinition } from "./core/flowDefinition.ts";
 import type { AuditLog, DurableDriver, Log, SandboxHost, World } from "./core/ports.ts";
+import { ruleSentence, type Rule } from "./core/rule.ts";
 import type { SandboxInfo, SessionRecord, SessionSpec, SkillsInfo } from "./core/records.ts";
 import type { SessionParts } from "./core/session.ts";
 import type { SkillsParts } from "./core/skillUpdate.ts";
@@ -68,6 +69,8 @@ export interface PartsOptions {
   readonly flows: readonly FlowDefinition[];
   /** The sandboxes that this process has running. */
   readonly workers: Workers;
+  /** Is told that a session's operator allowed something for more than once. */
+  readonly granted: (session: string) => void;
 }
 
 /** Where an administrator's rules lie. */
@@ -127,7 +130,7 @@ export class PartsMaker {
       trees: this.trees(id, spec.workspace, spec),
       sandbox,
       permissions: (profile) => this.rules.permissions(profile),
-      grant: async (rules) => this.rules.grant(rules),
+      grant: async (rules, session) => this.#grant(rules, session),
       commands: commandReader(),
       audit,
       flows,
@@ -149,6 +152,18 @@ export class PartsMaker {
       onRecord,
     };
     return { parts, sandbox };
+  }
+
+  /** The answer stands, whatever becomes of the rule. */
+  async #grant(rules: readonly Rule[], session: string): Promise<void> {
+    const { log, granted } = this.#options;
+    try {
+      await this.rules.grant(rules);
+      for (const rule of rules) log(`granted: ${ruleSentence(rule)}`);
+      granted(session);
+    } catch (error) {
+      log(`nothing was granted: ${String(error)}`);
+    }
   }
 
   /** Those that ship with Cairn change with it; a source of one's own is watched. */

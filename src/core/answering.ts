@@ -1,12 +1,20 @@
 import { CairnError } from "./errors.ts";
-import type { Redactor, World } from "./ports.ts";
-import type { RecordBody } from "./records.ts";
+import { checkedDecision } from "./checkedDecision.ts";
+import { coveredWaits } from "./coveredWaits.ts";
+import type { Permissions, Redactor, World } from "./ports.ts";
+import type { Profile, RecordBody } from "./records.ts";
+import type { Rule } from "./rule.ts";
+import type { Tool } from "./tool.ts";
 import type { SessionView } from "./replay.ts";
 import type { SessionAudit } from "./sessionAudit.ts";
 import { checkedAnswer, inTime, openWait, type Answer } from "./waitAnswer.ts";
 
 export interface AnsweringParts {
+  readonly session: string;
   readonly world: World;
+  readonly tools: readonly Tool[];
+  readonly permissions: (profile: Profile) => Permissions;
+  readonly grant: (rules: readonly Rule[], session: string) => Promise<void>;
   readonly audit: SessionAudit;
   /** The session as it is now. */
   readonly view: () => SessionView;
@@ -51,6 +59,19 @@ export class Answering {
     }
   }
 
+  /** Answers open approvals of what rules allow by now; resolves with whether there were any. */
+  async byRules(): Promise<boolean> {
+    const { world, audit, view, permissions, append } = this.#parts;
+    const { openWaits, spec } = view();
+    const covered = await coveredWaits(permissions(spec.profile), openWaits);
+    for (const { open, answer, by } of covered) {
+      const { wait, digest } = open;
+      await audit.answered(open, { wait, digest, value: answer, by });
+      await append({ kind: "wait.answered", at: world.now(), wait, digest, answer, by });
+    }
+    return covered.length > 0;
+  }
+
   /** Resolves when no answer is being taken. */
   async settled(): Promise<void> {
     await this.#last;
@@ -69,6 +90,7 @@ export class Answering {
       );
     }
     const checked = checkedAnswer(wait, given);
+    const granted = checkedDecision(this.#parts, wait, checked.answer, view().spec.workspace);
     await audit.answered(wait, given);
     // The session may have ended meanwhile.
     openWait(view(), answer);
@@ -83,5 +105,8 @@ export class Answering {
       ...checked,
       answer: answerOnRecord,
     });
+    if (granted === null) return;
+    await this.#parts.grant(granted.rules, this.#parts.session);
+    await this.byRules();
   }
 }

@@ -67,8 +67,8 @@ export interface SessionParts {
   /** Who decides for a session with this profile, by the rules as they are. */
   readonly permissions: (profile: Profile) => Permissions;
   readonly commands: CommandReader;
-  /** Keeps what the operator allowed for more than once. Throws `rules.unwritable`. */
-  readonly grant: (rules: readonly Rule[]) => Promise<void>;
+  /** Keeps what the operator allowed for more than once. Never throws: then it was allowed once. */
+  readonly grant: (rules: readonly Rule[], session: string) => Promise<void>;
   readonly audit: AuditLog;
   /** Flows of one's own, beside the agent. */
   readonly flows: readonly FlowDefinition[];
@@ -112,10 +112,10 @@ export class Session {
     this.#lease = state.lease;
     this.#audit = new SessionAudit(parts.audit, id);
     this.#answering = new Answering({
-      world: parts.world,
+      ...parts,
+      session: id,
       audit: this.#audit,
       view: () => this.view,
-      redactor: parts.redactor,
       append: async (body) => this.#append(body),
     });
     const { workspace: source, sandbox: place } = viewOf(state.records).spec;
@@ -221,6 +221,17 @@ export class Session {
         return this.#goOn(signal);
       }),
     );
+  }
+
+  /** Goes on where rules that came since answer what the session waits for. */
+  async goOnByRules(signal: AbortSignal): Promise<SessionStatus> {
+    return this.#holding(async () => {
+      if (this.view.status !== "waiting" || !(await this.#answering.byRules()))
+        return this.view.status;
+      this.#guard();
+      if (this.#fresh) await this.#resumed("answer");
+      return this.#goOn(signal);
+    });
   }
 
   /** Records an answer and does no more: who resumes the session goes on with it. Throws as `answer`. */

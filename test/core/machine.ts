@@ -143,7 +143,7 @@ export class Machine {
       flows: this.flows,
       permissions: this.permissions,
       commands: fakeCommandReader,
-      grant: async (rules) => this.grant(rules),
+      grant: async (rules, session) => this.grant(rules, session),
       redactor: this.secrets.persisted,
       onRecord: () => {},
     };

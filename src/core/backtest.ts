@@ -1,0 +1,97 @@
+import type { Action } from "./action.ts";
+import { actionOf, type ActionContext } from "./actionOf.ts";
+import type { Answered, Started } from "./flowMemory.ts";
+import { decide } from "./policy.ts";
+import { namedProfile } from "./profile.ts";
+import { decision, type SessionRecord } from "./records.ts";
+import type { Rule } from "./rule.ts";
+import type { Tool } from "./tool.ts";
+
+/** Something that a session of this folder did, or was not let do. */
+export interface PastAction {
+  readonly action: Action;
+  /** What the operator said to it; null where nobody was asked. */
+  readonly answer: "approved" | "rejected" | null;
+}
+
+/** What rules would have done with the past. */
+export interface Backtest {
+  readonly seen: number;
+  readonly passed: number;
+  readonly rejected: number;
+}
+
+/**
+ * What a session's records say of calls of one tool: those that were asked about, as they were
+ * asked, and those that ran without a question, read anew. What only reads needs no rule.
+ */
+export function pastActions(
+  records: readonly SessionRecord[],
+  tool: Tool,
+  reading: Pick<ActionContext, "world" | "commands">,
+): readonly PastAction[] {
+  const asked = new Map<string, Action>();
+  const past: PastAction[] = [];
+  for (const record of records) {
+    if (record.kind === "wait.opened" && record.subject.kind === "tool") {
+      const { action } = record.subject;
+      if (action?.tool === tool.name) asked.set(record.wait, action);
+    } else if (record.kind === "wait.answered") {
+      const answer = answerOf(record);
+      const action = asked.get(record.wait);
+      if (action !== undefined && answer !== null) past.push({ action, answer });
+    } else if (record.kind === "step.started" && !asked.has(`${record.step}/approval`)) {
+      const action = ranAs(record, records, tool, reading);
+      if (action !== null) past.push({ action, answer: null });
+    }
+  }
+  return past.filter(({ action }) => action.risk !== "R0");
+}
+
+/** Null for what no person said. */
+function answerOf({ answer, by }: Answered): PastAction["answer"] {
+  const given = decision.safeParse(answer).data;
+  if (given === undefined || !isAPersons(by.surface)) return null;
+  return given.approved ? "approved" : "rejected";
+}
+
+function ranAs(
+  { name, step, sent }: Started,
+  [first]: readonly SessionRecord[],
+  tool: Tool,
+  reading: Pick<ActionContext, "world" | "commands">,
+): Action | null {
+  if (name !== tool.name || sent === undefined || first?.kind !== "session.started") return null;
+  const prepared = tool.prepare({ id: step, tool: name, args: JSON.stringify(sent) });
+  if (prepared.kind !== "run") return null;
+  const { session, spec } = first;
+  return actionOf({ ...reading, session, spec }, name, prepared, "/workspace");
+}
+
+function isAPersons(surface: string): boolean {
+  return surface === "panel" || surface === "quickPick" || surface === "cli";
+}
+
+/** Lets rules run over the past, in every session of it. */
+export function backtest(past: readonly PastAction[], rules: readonly Rule[]): Backtest {
+  const passed = past.filter(({ action }) => covers(rules, action));
+  const rejected = passed.filter(({ answer }) => answer === "rejected").length;
+  return { seen: past.length, passed: passed.length, rejected };
+}
+
+/** Whether rules alone would let an action pass, whichever session and folder it is of. */
+export function covers(rules: readonly Rule[], action: Action): boolean {
+  const scoped = rules.map((rule) => ({ rule: anywhere(rule), scope: "user" as const }));
+  const profile = { ...namedProfile("strict"), tools: [action.tool] };
+  return decide(action, profile, { rules: scoped, doubt: null }, "").verdict === "allow";
+}
+
+function anywhere({ id, decision: verdict, tool, command, path }: Rule): Rule {
+  return {
+    id,
+    decision: verdict,
+    tool,
+    ...(command === undefined ? {} : { command }),
+    ...(path === undefined ? {} : { path }),
+  };
+}
