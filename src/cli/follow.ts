@@ -1,5 +1,6 @@
 import type { SessionStatus } from "../core/records.ts";
 import { viewOf, type SessionView } from "../core/replay.ts";
+import { denials } from "../core/sessionFacts.ts";
 import type { Run, Sessions } from "../core/sessions.ts";
 import { exitCodes } from "./exitCodes.ts";
 import { nextCommands } from "./nextCommands.ts";
@@ -18,6 +19,11 @@ export async function follow(
   const status = await run.done;
   const records = await sessions.records(run.session);
   const view = viewOf(records);
+  if (!json && view.ended !== null) {
+    for (const { id, what, why } of denials(records)) {
+      process.stdout.write(plain(`denied: ${id}, ${what}: ${why}\n`));
+    }
+  }
   if (!json) {
     const hints = [totals(view), ...nextCommands(status, records, workspace)];
     for (const hint of hints.filter(Boolean)) process.stderr.write(plain(`${hint}\n`));

@@ -71,6 +71,6 @@ function ended({ status, output, failure, by, denied }: Of<"session.ended">): re
     `session ${status}${who}`,
     ...output.split("\n").filter(Boolean),
     ...(failure === null ? [] : [`${failure.message} [${failure.code}]`]),
-    ...(denied === 0 ? [] : [`${denied} denied by the profile`]),
+    ...(denied === 0 ? [] : [`${denied} denied`]),
   ];
 }

@@ -29,6 +29,8 @@ export interface FlowParts {
   /** Whether an id belongs to this flow; a session's records may be of more than one. */
   readonly owns?: (id: string) => boolean;
   readonly strategy?: Strategy;
+  /** Nobody is there: what waits for an answer ends without one. */
+  readonly unattended?: boolean;
   /** For a session that was made from another one: that one's records, and what is to differ. */
   readonly source?: { readonly records: readonly SessionRecord[]; readonly derivation: Derivation };
   /** Outcomes that other sessions of the workspace share. */

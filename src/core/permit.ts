@@ -1,3 +1,4 @@
+import * as z from "zod";
 import type { Action, CommandPart } from "./action.ts";
 import { actionOf, requireSame } from "./actionOf.ts";
 import { canonical } from "./canonical.ts";
@@ -134,6 +135,14 @@ function mismatchOf({ world }: FlowContext, approved: Action, now: Action): stri
 export function denial(why: string): ToolOutput {
   return { text: `${why} Nothing ran.`, ok: false, data: { denied: true, why } };
 }
+
+/** Why policy refused a call, by its result; null for every other result. */
+export function whyDenied({ data, text }: ToolOutput): string | null {
+  const parsed = denied.safeParse(data);
+  return parsed.success ? (parsed.data.why ?? text) : null;
+}
+
+const denied = z.object({ denied: z.literal(true), why: z.string().optional() });
 
 function refused(why: string): Permit {
   const text = `The operator rejected this call: ${why}. Nothing ran.`;

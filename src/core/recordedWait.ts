@@ -72,8 +72,7 @@ export async function ask<Value extends JsonValue>(
   }
   if (same) {
     const answered = known.answered.get(id);
-    if (answered === undefined) throw new Parked([id]);
-    return given(spec, answered);
+    return answered === undefined ? unanswered(place, spec, digest) : given(spec, answered);
   }
   if (!scope.redone) await rehearsal.begin(id);
   const boot = parts.world.boot();
@@ -91,7 +90,7 @@ export async function ask<Value extends JsonValue>(
   });
   const served = servedAnswer(place, digest, spec);
   if (derivation !== null && served === null) scope.tainted = true;
-  if (served === null) throw new Parked([id]);
+  if (served === null) return unanswered(place, spec, digest);
   const outcome = answerInWords({ value: served.answer, ...served });
   await run.audit({ kind: "answered", ...about, by: served.by, outcome });
   await run.append({ kind: "wait.answered", wait: id, digest, ...served });
@@ -100,6 +99,22 @@ export async function ask<Value extends JsonValue>(
 
 function shownBy({ waitKind, question, subject }: Opened): Shown {
   return { kind: waitKind, question, subject };
+}
+
+/** Parks; where nobody is there the question ends at once, without an answer. */
+async function unanswered<Value extends JsonValue>(
+  { run, id }: WaitPlace,
+  spec: WaitSpec<Value>,
+  digest: string,
+): Promise<WaitAnswer<Value>> {
+  if (run.parts.unattended !== true) throw new Parked([id]);
+  const by = { user: "nobody", surface: "policy" as const };
+  const ended = { answer: null, ended: "aborted" as const, by };
+  const outcome = answerInWords({ value: null, ...ended });
+  const about = { step: id, operation: null, digest, what: spec.question };
+  await run.audit({ kind: "answered", ...about, by, outcome });
+  await run.append({ kind: "wait.answered", wait: id, digest, ...ended });
+  return given(spec, ended);
 }
 
 /** A session made from another one takes its answers, where the same was asked; and says so. */

@@ -373,6 +373,8 @@ export class Session {
         history: this.#records,
         owns,
         strategy: spec.profile.strategy,
+        // What is asked of a session beside its flow is asked by somebody who is there.
+        unattended: spec.profile.unattended && owns === isOfFlow,
         recall: async (key) => driver.recall(key),
         model: { name: spec.model.name, model },
         ...(source === null ? {} : { source }),
@@ -424,7 +426,7 @@ export class Session {
   async #ended(end: Parameters<typeof plainEnd>[0]): Promise<void> {
     const { world, redactor } = this.#parts;
     await this.#audit.ended(end.status, end.by ?? null);
-    const denied = denials(this.#records);
+    const denied = denials(this.#records).length;
     const plain = plainEnd(end, redactor);
     await this.#append({ kind: "session.ended", at: world.now(), denied, ...plain });
   }

@@ -2,7 +2,7 @@ import { applyOutput } from "./apply.ts";
 import { canonical } from "./canonical.ts";
 import type { World } from "./ports.ts";
 import { toolOutput, type Profile, type SessionRecord, type SessionSpec } from "./records.ts";
-import { isDenial } from "./toolCalls.ts";
+import { whyDenied } from "./permit.ts";
 
 /** Milliseconds that a session was driven: time that it waited or was interrupted is left out. */
 export function activeMs(records: readonly SessionRecord[], now: number): number {
@@ -20,15 +20,32 @@ export function activeMs(records: readonly SessionRecord[], now: number): number
   return since === null ? sum : sum + Math.max(0, now - since);
 }
 
-/** How many calls were denied, each once however often it was come by. */
-export function denials(records: readonly SessionRecord[]): number {
-  const denied = new Set<string>();
+/** Something that was not done because of a rule, a profile, or because nobody was there to ask. */
+export interface Denial {
+  /** Id of the step, or of the wait. */
+  readonly id: string;
+  readonly what: string;
+  readonly why: string;
+}
+
+/** What was denied, each once however often it was come by. */
+export function denials(records: readonly SessionRecord[]): readonly Denial[] {
+  const denied = new Map<string, Denial>();
+  const asked = new Map<string, string>();
   for (const record of records) {
+    if (record.kind === "wait.opened") asked.set(record.wait, record.question);
+    if (record.kind === "wait.answered" && record.by.surface === "policy") {
+      const { wait: id, ended } = record;
+      const what = asked.get(id) ?? id;
+      if (ended !== undefined) denied.set(id, { id, what, why: "Nobody is there to answer." });
+    }
     if (record.kind !== "step.completed" || record.stepKind !== "tool") continue;
     const output = toolOutput.safeParse(record.output);
-    if (output.success && isDenial(output.data)) denied.add(record.step);
+    const why = output.success ? whyDenied(output.data) : null;
+    const { step: id, name: what } = record;
+    if (why !== null) denied.set(id, { id, what, why });
   }
-  return denied.size;
+  return [...denied.values()];
 }
 
 /** Whether the model knows of a shell: a command ran in one. */

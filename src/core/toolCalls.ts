@@ -1,4 +1,3 @@
-import * as z from "zod";
 import { canonical } from "./canonical.ts";
 import type { Flow } from "./flow.ts";
 import { Spot } from "./spot.ts";
@@ -325,9 +324,4 @@ function canonicalArgs(args: string): string {
   } catch {
     return args;
   }
-}
-
-/** True for a result that says that policy denied the call. */
-export function isDenial(output: ToolOutput): boolean {
-  return z.object({ denied: z.literal(true) }).safeParse(output.data).success;
 }

@@ -118,7 +118,7 @@ test("how a session stands and how a wait ended is said with who did it", () => 
   assert.match(print({ ...ended, answer: null, ended: "expired" }), /w expired: nobody answered/);
   const end = { kind: "session.ended", at: 0, output: "", failure: null, denied: 2 } as const;
   assert.match(print({ ...end, status: "cancelled", by }), /session cancelled by ann \(panel\)/);
-  assert.match(print({ ...end, status: "completed" }), /2 denied by the profile/);
+  assert.match(print({ ...end, status: "completed" }), /2 denied/);
 });
 
 test("a wait shows all that its answer is bound to, and a command that answers it", () => {
