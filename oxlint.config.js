@@ -61,6 +61,7 @@ const rooms = {
   skills: ["node:crypto", "node:fs", "node:fs/promises", "node:path", "simple-git", "yaml", "zod"],
   host: ["vscode", "../protocol.ts", "node:crypto", "node:os", "node:path", "zod"],
   cli: [
+    "../auditParts.ts",
     "../engine.ts",
     "../processParts.ts",
     "../scaleOut.ts",

@@ -58,6 +58,9 @@ const values = z.object({
   skip: many,
   "on-miss": oneOf("fail", "error", "run").default("fail"),
   out: z.string().optional(),
+  audit: z.boolean().default(false),
+  session: z.string().optional(),
+  "audit-older-than": z.string().optional(),
   "older-than": z.string().optional(),
   "max-size": z.string().optional(),
 });

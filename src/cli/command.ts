@@ -1,6 +1,7 @@
 import type { Identity } from "../core/records.ts";
 import type { Sessions } from "../core/sessions.ts";
 import type { Arguments } from "./arguments.ts";
+import { showAudit } from "./auditCommands.ts";
 import { drive } from "./drive.ts";
 import { sandboxCommand } from "./sandboxCommand.ts";
 import { sandboxStatus } from "./sandboxStatus.ts";
@@ -21,7 +22,8 @@ export function commandOf(parsed: Arguments, by: Identity): Command {
   if (isOf(verb, "look")) return async (open) => look(open(), { ...parsed, verb });
   if (isOf(verb, "prove")) return sandboxCommand(parsed);
   if (isOf(verb, "keep")) return keep({ ...parsed, verb }, by);
-  if (isOf(verb, "watch")) return async () => sandboxStatus(parsed.values);
+  if (verb === "audit") return async () => showAudit(parsed.values);
+  if (verb === "status") return async () => sandboxStatus(parsed.values);
   if (parsed.values.queue) return queue(parsed, by);
   if (isOf(verb, "drive")) return drive({ ...parsed, verb }, by);
   return async (open, scaleOut) => {

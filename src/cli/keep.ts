@@ -4,6 +4,7 @@ import type { RetentionPolicy } from "../core/retention.ts";
 import type { Pruned, Sessions } from "../core/sessions.ts";
 import { verifyBundle } from "../engine.ts";
 import type { Arguments, Values } from "./arguments.ts";
+import { pruneAudit, verifyAudit } from "./auditCommands.ts";
 import { readBundle, writeBundle } from "./bundleFile.ts";
 import type { Command } from "./command.ts";
 import { exitCodes } from "./exitCodes.ts";
@@ -33,6 +34,8 @@ export function keep({ verb, rest, values }: Keeping, by: Identity): Command {
         say(`Session ${session} is here, to be read: cairn show ${session}`, { session });
       });
     case "verify":
+      if (values.audit && what === "") return async () => verifyAudit(values);
+      if (values.audit) throw usageError("--audit checks the log, and takes no file.");
       return what === ""
         ? async (open) => reported(await open().verify(), say)
         : async () => soundBundle(what, say);
@@ -42,8 +45,14 @@ export function keep({ verb, rest, values }: Keeping, by: Identity): Command {
         say(`Session ${what} is deleted; no byte of it is left.`, { session: what });
       });
     case "prune": {
+      const age = values["audit-older-than"];
+      const ofAudit = age === undefined ? null : parseDuration("--audit-older-than", age);
       const policy = policyOf(values);
-      return always(async (sessions) => pruned(await sessions.prune(policy), say));
+      return async (open) => {
+        if (ofAudit !== null) prunedAudit(await pruneAudit(ofAudit), say);
+        if (policy !== null) pruned(await open().prune(policy), say);
+        return exitCodes.done;
+      };
     }
   }
 }
@@ -94,17 +103,24 @@ async function soundBundle(path: string, say: Say): Promise<number> {
   return exitCodes.done;
 }
 
-function policyOf(values: Values): RetentionPolicy {
-  const { "older-than": age, "max-size": size } = values;
+/** What of the sessions may go; null when only the audit log is meant. */
+function policyOf(values: Values): RetentionPolicy | null {
+  const { "older-than": age, "max-size": size, "audit-older-than": ofAudit } = values;
   if (age === undefined && size === undefined) {
+    if (ofAudit !== undefined) return null;
     throw usageError(
-      "Say what may go: --older-than AGE, like 30d, or --max-size SIZE, like 500MB.",
+      "Say what may go: --older-than AGE, like 30d, --max-size SIZE, like 500MB, or --audit-older-than AGE.",
     );
   }
   return {
     maxAgeMs: age === undefined ? null : parseDuration("--older-than", age),
     maxBytes: size === undefined ? null : parseSize("--max-size", size),
   };
+}
+
+function prunedAudit(files: number, say: Say): void {
+  const what = files === 1 ? "1 file" : `${files} files`;
+  say(`${what} of the audit log removed by age.`, { auditFiles: files });
 }
 
 function pruned({ removed, bytesOver }: Pruned, say: Say): void {

@@ -93,6 +93,13 @@ export const options = {
     help: "an effect that is not recorded: fail, error (tell the model) or run it",
   },
   out: { type: "string", value: "FILE", help: "file to write (default: standard output)" },
+  audit: { type: "boolean", help: "check the audit log alone, and say where it lies" },
+  session: { type: "string", value: "ID", help: "entries of this session only" },
+  "audit-older-than": {
+    type: "string",
+    value: "AGE",
+    help: "remove files of the audit log whose newest entry is older: 365d",
+  },
   "older-than": { type: "string", value: "AGE", help: "delete what ended before: 30d, 12h" },
   "max-size": {
     type: "string",

@@ -150,8 +150,14 @@ export const verbs = {
   verify: {
     does: "keep",
     args: ["[FILE]"],
-    options: [],
-    help: "check everything stored, or such a file",
+    options: ["audit"],
+    help: "check everything stored and the audit log, or such a file",
+  },
+  audit: {
+    does: "watch",
+    args: [],
+    options: ["session"],
+    help: "print the audit log: what was asked, answered and done, in all folders",
   },
   delete: {
     does: "keep",
@@ -162,8 +168,8 @@ export const verbs = {
   prune: {
     does: "keep",
     args: [],
-    options: ["older-than", "max-size"],
-    help: "delete old sessions that have ended",
+    options: ["older-than", "max-size", "audit-older-than"],
+    help: "delete old sessions that have ended, or old files of the audit log",
   },
   sandbox: {
     does: "prove",
