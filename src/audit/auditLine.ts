@@ -1,6 +1,6 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
 import * as z from "zod";
 import { identity } from "../core/records.ts";
+import { Mac } from "./mac.ts";
 
 const nullable = z.nullable(z.string());
 
@@ -59,38 +59,30 @@ const signed = /^(\{.*),"mac":"([0-9a-f]{64})"\}$/s;
 
 /** Writes and reads the lines of one file. A line is signed with the file's name, so it is of no other. */
 export class LineSigner {
-  readonly #key: Uint8Array;
+  readonly #mac: Mac;
   readonly #segment: string;
 
   constructor(key: Uint8Array, segment: string) {
-    this.#key = key;
+    this.#mac = new Mac(key);
     this.#segment = segment;
   }
 
   line(place: Head, content: AuditContent): { readonly text: string; readonly mac: string } {
     const body = JSON.stringify({ ...place, ...content });
-    const mac = this.#mac(body);
+    const mac = this.#mac.of(this.#signed(body));
     return { text: `${body.slice(0, -1)},"mac":"${mac}"}\n`, mac };
   }
 
   /** Null for what was not written here by a holder of the key. */
   read(line: string): SignedLine | null {
     const [, body, mac] = signed.exec(line) ?? [];
-    if (body === undefined || mac === undefined || !same(this.#mac(`${body}}`), mac)) return null;
+    if (body === undefined || mac === undefined) return null;
+    if (!this.#mac.isOf(this.#signed(`${body}}`), mac)) return null;
     const value: unknown = JSON.parse(`${body}}`);
     return { head: head.parse(value), content: auditContent.parse(value), mac };
   }
 
-  #mac(body: string): string {
-    return macOf(this.#key, `line\n${this.#segment}\n${body}`);
+  #signed(body: string): string {
+    return `line\n${this.#segment}\n${body}`;
   }
-}
-
-/** HMAC-SHA-256 in hex. */
-export function macOf(key: Uint8Array, text: string): string {
-  return createHmac("sha256", key).update(text).digest("hex");
-}
-
-export function same(left: string, right: string): boolean {
-  return left.length === right.length && timingSafeEqual(Buffer.from(left), Buffer.from(right));
 }

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { activation } from "./activation.ts";
+import { auditWrite } from "./auditWrite.ts";
 import { memory } from "./memory.ts";
 import type { Measure, Metric } from "./metric.ts";
 import { recordCommit } from "./recordCommit.ts";
@@ -16,6 +17,7 @@ import { tenThousand } from "./tenThousand.ts";
 /** Which measure gives which figures. */
 const measures: readonly { readonly gives: readonly string[]; readonly measure: Measure }[] = [
   { gives: ["record.commit.ratio", "record.commit.flat"], measure: recordCommit },
+  { gives: ["audit.ratio"], measure: auditWrite },
   {
     gives: ["list.10k_ms", "open.10k_ms", "resume.10k_ms", "bytes.ratio", "loop.delay.p99_ms"],
     measure: tenThousand,

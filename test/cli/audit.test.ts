@@ -50,7 +50,7 @@ function rounds(count: number): readonly Reply[] {
       call("skill", { action: "read", skill: "fix-a-failing-test" }),
       call("skill", { action: "list" }),
       call("exec", { command: "true" }),
-    ].map((one, index) => ({ ...one, id: `${one.id}_${index}` }));
+    ].map(({ id, tool, args }, index) => ({ id: `${id}_${index}`, tool, args }));
     const asks =
       round % 4 === 0
         ? [call("edit_file", { path: name, old: `${round}`, new: "x" })]
@@ -129,7 +129,7 @@ suite("I27-03: the audit log of a long session", () => {
     assert.ok(waits("wait.answered").length >= 6);
 
     const [first] = of(records, "session.started");
-    const loads = steps.filter(({ step, name }) => name === "skill" && /_5$/.test(step));
+    const loads = steps.filter(({ step, name }) => name === "skill" && step.endsWith("_5"));
     const texts = loads.map(({ output }) => hash("sha256", toolOutput.parse(output).text));
     assert.deepEqual(
       told("skills").map(({ digest }) => digest),
@@ -178,8 +178,8 @@ suite("a session whose process is killed", () => {
     );
     const { session } = await desk.session();
     assert.equal((await desk.do(["resume", session])).code, 0);
-    const after_ = await desk.do(["verify", "--audit"]);
-    assert.doesNotMatch(after_.stdout, /note/);
+    const done = await desk.do(["verify", "--audit"]);
+    assert.doesNotMatch(done.stdout, /note/);
     const pair = (await auditOf(desk, session)).filter(({ operation }) => operation !== null);
     assert.deepEqual(
       pair.map(({ kind }) => kind),

@@ -72,7 +72,10 @@ test("wrong use is one sentence with the choices, exits 2, and makes nothing", a
     [["retry", "one", "--goal", "x"], /cairn retry has no option --goal\. It takes --api-key-file/],
     [["fork", "one", "--skip", "x"], /cairn fork has no option --skip\. It takes --at, --override/],
     [["replay", "one", "--on-miss", "guess"], /--on-miss is one of fail, error, run; not "guess"/],
-    [["prune"], /--older-than AGE, like 30d, or --max-size SIZE, like 500MB/],
+    [
+      ["prune"],
+      /--older-than AGE, like 30d, --max-size SIZE, like 500MB, or --audit-older-than AGE/,
+    ],
     [["prune", "--older-than", "old"], /--older-than takes a number above zero with a unit/],
     [["prune", "--max-size", "5 potatoes"], /--max-size takes .* \(B, KB, MB, GB, KiB, MiB, GiB\)/],
   ];
