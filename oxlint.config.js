@@ -172,11 +172,26 @@ export default defineConfig({
                   "!..",
                   "!../src",
                   "!../src/protocol.ts",
+                  // What makes text safe to look at: the same in the panel and in the terminal.
+                  ...["..", "../.."].flatMap((up) => [
+                    `!${up}`,
+                    `!${up}/src`,
+                    `!${up}/src/core`,
+                    `!${up}/src/core/visibleText.ts`,
+                    `!${up}/src/core/foldedText.ts`,
+                  ]),
                   "!@vscode/webview-ui-toolkit",
                 ],
               },
             ],
           },
+        ],
+        // Nothing that anybody wrote is ever read as HTML.
+        "no-restricted-properties": [
+          "error",
+          ...["innerHTML", "outerHTML", "insertAdjacentHTML", "srcdoc", "write", "writeln"].map(
+            (property) => ({ property }),
+          ),
         ],
       },
     },

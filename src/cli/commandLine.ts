@@ -11,7 +11,7 @@ import { parseArguments, type Arguments, type Values } from "./arguments.ts";
 import { commandOf } from "./command.ts";
 import { exitCodes } from "./exitCodes.ts";
 import { helpText } from "./helpText.ts";
-import { plain } from "./plain.ts";
+import { jsonLine, plain } from "./plain.ts";
 import { printRecord } from "./printRecord.ts";
 
 export interface CommandLineParts {
@@ -101,7 +101,7 @@ function openSessions(
     apiKey: async () => apiKey(values["api-key-file"]),
     log: logOf(values),
     onRecord: (record) => {
-      process.stdout.write(values.json ? `${JSON.stringify(record)}\n` : printRecord(record));
+      process.stdout.write(values.json ? jsonLine(record) : printRecord(record));
     },
     flows,
     secrets,

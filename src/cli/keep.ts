@@ -9,7 +9,7 @@ import { readBundle, writeBundle } from "./bundleFile.ts";
 import type { Command } from "./command.ts";
 import { exitCodes } from "./exitCodes.ts";
 import { parseDuration, parseSize } from "./parseUnit.ts";
-import { plain } from "./plain.ts";
+import { jsonLine, plain } from "./plain.ts";
 import { usageError } from "./usageError.ts";
 import type { VerbOf } from "./verbs.ts";
 
@@ -18,7 +18,7 @@ export function keep({ verb, rest, values }: Keeping, by: Identity): Command {
   const [what = ""] = rest;
   const { json, out } = values;
   const say: Say = (sentence, facts) => {
-    process.stdout.write(json ? `${JSON.stringify(facts)}\n` : plain(`${sentence}\n`));
+    process.stdout.write(json ? jsonLine(facts) : plain(`${sentence}\n`));
   };
   switch (verb) {
     case "cancel":

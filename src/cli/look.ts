@@ -4,7 +4,7 @@ import { viewOf } from "../core/replay.ts";
 import type { Sessions } from "../core/sessions.ts";
 import type { Arguments, Values } from "./arguments.ts";
 import { exitCodes } from "./exitCodes.ts";
-import { plain } from "./plain.ts";
+import { jsonLine, plain } from "./plain.ts";
 import { printEntry } from "./printEntry.ts";
 import { printExplanation } from "./printExplanation.ts";
 import { printRecord } from "./printRecord.ts";
@@ -31,14 +31,12 @@ export async function look(
     case "diff":
       for (const change of await sessions.diff(session, step, to)) {
         const text = changeLines(change).join("\n");
-        process.stdout.write(values.json ? `${JSON.stringify(change)}\n` : plain(`${text}\n`));
+        process.stdout.write(values.json ? jsonLine(change) : plain(`${text}\n`));
       }
       break;
     case "explain": {
       const explanation = await sessions.explain(session, step);
-      process.stdout.write(
-        values.json ? `${JSON.stringify(explanation)}\n` : printExplanation(explanation),
-      );
+      process.stdout.write(values.json ? jsonLine(explanation) : printExplanation(explanation));
       break;
     }
   }
@@ -62,7 +60,7 @@ async function listSessions(sessions: Sessions, { json, sizes }: Values): Promis
           }))
         : [];
     const sized = size === null ? {} : { bytes: size };
-    process.stdout.write(`${JSON.stringify({ ...entry, waits, ...sized })}\n`);
+    process.stdout.write(jsonLine({ ...entry, waits, ...sized }));
   }
   for (const { session, reason } of await sessions.problems()) {
     process.stderr.write(plain(`${session}  unreadable: ${reason}\n`));
@@ -72,7 +70,7 @@ async function listSessions(sessions: Sessions, { json, sizes }: Values): Promis
 async function show(sessions: Sessions, session: string, json: boolean): Promise<void> {
   const records = await sessions.records(session);
   for (const record of records) {
-    process.stdout.write(json ? `${JSON.stringify(record)}\n` : printRecord(record));
+    process.stdout.write(json ? jsonLine(record) : printRecord(record));
   }
   const paid = totals(viewOf(records));
   if (!json && paid !== "") process.stdout.write(plain(`${paid}\n`));

@@ -1,8 +1,20 @@
-/** Takes out what would move the cursor or hide text: nobody else's text drives the terminal. */
+import { visibleText } from "../core/visibleText.ts";
+
+/** Text for the terminal, in which nothing of it moves the cursor, hides or looks like something else. */
 export function plain(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
-    character === "\n" || character === "\t"
-      ? character
-      : `⟨U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}⟩`,
+  return visibleText(text);
+}
+
+/** A value as one line of JSON, with codes in place of what a terminal would obey. */
+export function jsonLine(value: unknown): string {
+  const line = JSON.stringify(value).replaceAll(
+    /[\u007F-\u009F\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (character) =>
+      // Of a pair of surrogates each half has an escape of its own.
+      Array.from({ length: character.length }, (_, place) => {
+        const unit = character.charCodeAt(place).toString(16).padStart(4, "0");
+        return `\\u${unit}`;
+      }).join(""),
   );
+  return `${line}\n`;
 }

@@ -3,7 +3,7 @@ import type { Sessions } from "../core/sessions.ts";
 import type { Arguments } from "./arguments.ts";
 import type { Command } from "./command.ts";
 import { exitCodes } from "./exitCodes.ts";
-import { plain } from "./plain.ts";
+import { jsonLine, plain } from "./plain.ts";
 import { usageError } from "./usageError.ts";
 
 type Values = Arguments["values"];
@@ -19,8 +19,10 @@ export function sandboxCommand({ rest, values }: Arguments): Command {
 /** One line a control. The exit code is not 0 when one is broken. */
 async function check(sessions: Sessions, { sandbox, json }: Values): Promise<number> {
   const found = await sessions.checkSandbox(sandbox);
-  const lines = json ? found.findings.map((each) => JSON.stringify(each)) : findingLines(found);
-  process.stdout.write(plain(lines.map((each) => `${each}\n`).join("")));
+  const lines = json
+    ? found.findings.map(jsonLine)
+    : findingLines(found).map((each) => plain(`${each}\n`));
+  process.stdout.write(lines.join(""));
   const broken = found.findings.some(({ verdict }) => verdict === "broken");
   return broken ? exitCodes.failed : exitCodes.done;
 }
@@ -29,6 +31,6 @@ async function rebuild(sessions: Sessions, { json }: Values): Promise<number> {
   const removed = await sessions.rebuildContainer();
   const gone = removed.length === 0 ? "" : ` ${removed.join(", ")} is removed.`;
   const sentence = `The next session asks for the dev container again.${gone}`;
-  process.stdout.write(json ? `${JSON.stringify({ removed })}\n` : plain(`${sentence}\n`));
+  process.stdout.write(json ? jsonLine({ removed }) : plain(`${sentence}\n`));
   return exitCodes.done;
 }

@@ -1,14 +1,14 @@
 import { isHealthy, type WorkerStatus } from "../core/workerStatus.ts";
 import { runningSandboxes } from "../processParts.ts";
 import { exitCodes } from "./exitCodes.ts";
-import { plain } from "./plain.ts";
+import { jsonLine, plain } from "./plain.ts";
 
 /** Prints every sandbox that runs now, whoever runs it. Resolves with 1 when one of them does not answer. */
 export async function sandboxStatus({ json }: { readonly json: boolean }): Promise<number> {
   const processes = await runningSandboxes(process.env);
   const found = processes.flatMap(({ pid, workers }) => workers.map((worker) => ({ pid, worker })));
   for (const { pid, worker } of found) {
-    process.stdout.write(json ? `${JSON.stringify({ pid, ...worker })}\n` : lines(pid, worker));
+    process.stdout.write(json ? jsonLine({ pid, ...worker }) : lines(pid, worker));
   }
   if (found.length === 0 && !json) process.stdout.write("No sandbox runs now.\n");
   return found.every(({ worker }) => isHealthy(worker)) ? exitCodes.done : exitCodes.failed;

@@ -2,6 +2,7 @@ import * as vscode from "vscode";
 import * as z from "zod";
 import { requireTrust } from "./folders.ts";
 import type { KnownSession, KnownSessions } from "./knownSessions.ts";
+import { choiceText } from "./messageText.ts";
 import { shortened } from "./runs.ts";
 
 /** Which sessions fit a command; null for all. */
@@ -37,7 +38,7 @@ async function pick(
     return undefined;
   }
   const items = fitting.map((one) => ({
-    label: shortened(one.goal),
+    label: choiceText(shortened(one.goal)),
     description: stateInWords(one),
     detail: `${new Date(one.startedAt).toLocaleString()} · ${one.session}`,
     one,

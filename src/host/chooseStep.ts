@@ -2,6 +2,7 @@ import * as vscode from "vscode";
 import * as z from "zod";
 import type { SessionView } from "../core/replay.ts";
 import { callSummary } from "./callWords.ts";
+import { choiceText } from "./messageText.ts";
 import { isCheckpoint } from "./replayText.ts";
 import { shortened } from "./runs.ts";
 
@@ -17,9 +18,9 @@ export async function chooseStep(
   if (given.success) return given.data.step;
   const items = view.turns.flatMap(({ turn, calls }) =>
     calls.filter(isCheckpoint).map((call) => ({
-      label: call.kind === "model" ? "Model" : call.name,
-      description: shortened(callSummary(call)),
-      detail: turn === 0 ? call.step : `Turn ${turn} · ${call.step}`,
+      label: call.kind === "model" ? "Model" : choiceText(call.name),
+      description: choiceText(shortened(callSummary(call))),
+      detail: turn === 0 ? choiceText(call.step) : `Turn ${turn} · ${call.step}`,
       step: call.step,
     })),
   );

@@ -1,6 +1,7 @@
 import * as vscode from "vscode";
 import type { Survey } from "../core/ports.ts";
 import type { Folder } from "./folders.ts";
+import { messageText } from "./messageText.ts";
 
 /** Says before a session starts what its copy of the folder will not have; the same thing once a window. */
 export class LeftOutNews {
@@ -17,7 +18,8 @@ export class LeftOutNews {
 }
 
 async function offer(sentence: string, list: string): Promise<void> {
-  if ((await vscode.window.showInformationMessage(sentence, "Show")) === undefined) return;
+  if ((await vscode.window.showInformationMessage(messageText(sentence), "Show")) === undefined)
+    return;
   const content = `Not in the session's copy of the folder:\n\n${list}\n`;
   await vscode.window.showTextDocument(await vscode.workspace.openTextDocument({ content }));
 }

@@ -1,4 +1,5 @@
 import * as vscode from "vscode";
+import { visibleText } from "../core/visibleText.ts";
 import { explanationText } from "./explanationText.ts";
 import type { KnownSessions } from "./knownSessions.ts";
 import { fullOutput, replayText, type ReplayBlock } from "./replayText.ts";
@@ -55,7 +56,9 @@ export class ReplayDocuments
 
   async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
     const session = sessionOf(uri);
-    if (uri.query !== "") return fullOutput(await this.#known.view(session), uri.query) ?? "";
+    if (uri.query !== "") {
+      return visibleText(fullOutput(await this.#known.view(session), uri.query) ?? "");
+    }
     return this.#text(uri);
   }
 

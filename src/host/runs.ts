@@ -1,7 +1,9 @@
 import * as vscode from "vscode";
 import type { Log } from "../core/ports.ts";
 import type { Run } from "../core/sessions.ts";
+import { visibleText } from "../core/visibleText.ts";
 import type { KnownSessions } from "./knownSessions.ts";
+import { messageText } from "./messageText.ts";
 import { showError, showFailure } from "./showError.ts";
 
 /** The sessions that somebody set going in this window, followed until they end or park. */
@@ -45,7 +47,7 @@ export class Runs {
     if (status === "failed" && failure !== null) await showFailure(failure, this.#log);
     if (status !== "completed") return;
     const choice = await vscode.window.showInformationMessage(
-      `Cairn finished: ${shortened(spec.goal)}`,
+      messageText(`Cairn finished: ${shortened(spec.goal)}`),
       "Replay",
     );
     if (choice !== undefined) {
@@ -57,5 +59,5 @@ export class Runs {
 /** A text on one line, short enough for a label. */
 export function shortened(text: string, longest = 60): string {
   const line = text.replaceAll(/[\s\p{Cc}\p{Cf}]+/gu, " ").trim();
-  return line.length > longest ? `${line.slice(0, longest - 1).trimEnd()}…` : line;
+  return visibleText(line.length > longest ? `${line.slice(0, longest - 1).trimEnd()}…` : line);
 }

@@ -1,6 +1,7 @@
 import * as vscode from "vscode";
 import { bytesInWords } from "../core/bytesInWords.ts";
 import type { CallView, TurnView } from "../core/replay.ts";
+import { visibleText } from "../core/visibleText.ts";
 import { stateInWords } from "./chooseSession.ts";
 import type { KnownSession, KnownSessions, Problem } from "./knownSessions.ts";
 import { callSummary, duration } from "./callWords.ts";
@@ -83,7 +84,7 @@ export class SessionsTree implements vscode.TreeDataProvider<Node> {
     const sizes = await (await this.#known.sessionsOf(session)).sizes();
     const size = bytesInWords(sizes.get(session) ?? 0);
     item.tooltip = [
-      `${goal}\n`,
+      `${visibleText(goal)}\n`,
       `${stateInWords(node.known)}, ${records} records, ${size} of its own`,
       `Started ${new Date(startedAt).toLocaleString()}`,
       session,
@@ -132,7 +133,7 @@ function turnItem(
 
 function callItem({ session, state }: KnownSession, call: CallView): vscode.TreeItem {
   const model = call.kind === "model";
-  const item = new vscode.TreeItem(model ? "Model" : call.name);
+  const item = new vscode.TreeItem(model ? "Model" : visibleText(call.name));
   const what = shortened(callSummary(call));
   const took = call.output === null ? "no outcome yet" : duration(call.durationMs);
   item.id = `${session}/${call.step}`;

@@ -2,6 +2,7 @@ import * as vscode from "vscode";
 import { CairnError } from "../core/errors.ts";
 import type { Log } from "../core/ports.ts";
 import type { Failure } from "../core/records.ts";
+import { messageText } from "./messageText.ts";
 
 /** A button under a message. */
 interface Action {
@@ -49,7 +50,7 @@ export async function showFailure(
 }
 
 async function show(sentence: string, action: Action): Promise<void> {
-  const chosen = await vscode.window.showErrorMessage(sentence, action.title);
+  const chosen = await vscode.window.showErrorMessage(messageText(sentence), action.title);
   if (chosen === undefined) return;
   const { command, argument } = action;
   await vscode.commands.executeCommand(command, ...(argument === undefined ? [] : [argument]));

@@ -5,6 +5,7 @@ import type { TreeViewer } from "../core/sessions.ts";
 import { chooseStep } from "./chooseStep.ts";
 import type { Folder, Folders } from "./folders.ts";
 import type { KnownSessions } from "./knownSessions.ts";
+import { choiceText } from "./messageText.ts";
 import { outputUri } from "./replayDocument.ts";
 import { emptyTree, treeUri } from "./treeFiles.ts";
 
@@ -38,8 +39,9 @@ export async function showFilesAtStep(
 ): Promise<string | undefined> {
   const { folder, trees, tree } = await treeAt(parts, argument);
   const placeHolder = "File to open as it was after this step";
-  const path = await vscode.window.showQuickPick(trees.list(tree), { placeHolder });
-  return path === undefined ? undefined : open(treeUri(folder, tree, path));
+  const paths = (await trees.list(tree)).map((path) => ({ label: choiceText(path), path }));
+  const picked = await vscode.window.showQuickPick(paths, { placeHolder });
+  return picked === undefined ? undefined : open(treeUri(folder, tree, picked.path));
 }
 
 /** Compares a file as the step left it with the file in the folder now. */
@@ -64,12 +66,12 @@ export async function diffToNow(parts: StepParts, argument: unknown): Promise<vo
   if (picked === undefined) return;
   const { folder, tree } = at;
   const now = picked.gone
-    ? treeUri(folder, emptyTree, picked.label)
-    : vscode.Uri.joinPath(folder.uri, picked.label);
+    ? treeUri(folder, emptyTree, picked.path)
+    : vscode.Uri.joinPath(folder.uri, picked.path);
   const title = `${picked.label} (step ↔ now)`;
   await vscode.commands.executeCommand(
     "vscode.diff",
-    treeUri(folder, tree, picked.label),
+    treeUri(folder, tree, picked.path),
     now,
     title,
   );
@@ -88,16 +90,21 @@ export async function diffToStep(parts: StepParts, argument: unknown): Promise<v
     void vscode.window.showInformationMessage("Both steps left the same files.");
     return;
   }
-  const items = changes.map(({ path, change }) => ({ label: path, description: change, change }));
+  const items = changes.map(({ path, change }) => ({
+    label: choiceText(path),
+    description: change,
+    path,
+    change,
+  }));
   const picked = await vscode.window.showQuickPick(items, {
     placeHolder: "File to compare between the two steps",
   });
   if (picked === undefined) return;
-  const { label, change } = picked;
+  const { label, path, change } = picked;
   await vscode.commands.executeCommand(
     "vscode.diff",
-    treeUri(folder, change === "added" ? emptyTree : tree, label),
-    treeUri(folder, change === "deleted" ? emptyTree : then.tree, label),
+    treeUri(folder, change === "added" ? emptyTree : tree, path),
+    treeUri(folder, change === "deleted" ? emptyTree : then.tree, path),
     `${label} (${step} ↔ ${other})`,
   );
 }
@@ -109,26 +116,32 @@ async function treeAt({ folders, known }: StepParts, argument: unknown): Promise
   return { folder, trees, tree: treeAtStep(await known.view(session), step) };
 }
 
+interface ChangedFile {
+  readonly label: string;
+  readonly description: string;
+  readonly path: string;
+  readonly gone: boolean;
+}
+
 /** Files of the tree that the folder has otherwise or not at all; null when cancelled. */
 async function changedFiles(
   { folder, trees, tree }: StepTree,
   cancelled: vscode.CancellationToken,
-): Promise<
-  readonly { readonly label: string; readonly description: string; readonly gone: boolean }[] | null
-> {
+): Promise<readonly ChangedFile[] | null> {
   const paths = await trees.list(tree);
-  const changed: { label: string; description: string; gone: boolean }[] = [];
+  const changed: ChangedFile[] = [];
   for (let from = 0; from < paths.length; from += batch) {
     if (cancelled.isCancellationRequested) return null;
     const compared = await Promise.all(
-      paths.slice(from, from + batch).map(async (label) => {
+      paths.slice(from, from + batch).map(async (path) => {
         const [then, now] = await Promise.all([
-          trees.file(tree, label),
-          readOrNull(vscode.Uri.joinPath(folder.uri, label)),
+          trees.file(tree, path),
+          readOrNull(vscode.Uri.joinPath(folder.uri, path)),
         ]);
         if (then !== null && now !== null && Buffer.compare(then, now) === 0) return [];
         const gone = now === null;
-        return [{ label, description: gone ? "not in the folder now" : "differs", gone }];
+        const description = gone ? "not in the folder now" : "differs";
+        return [{ label: choiceText(path), description, path, gone }];
       }),
     );
     changed.push(...compared.flat());

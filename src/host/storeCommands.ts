@@ -3,6 +3,7 @@ import { closeReplays } from "./closeReplays.ts";
 import type { CommandParts } from "./commandParts.ts";
 import { requireTrust } from "./folders.ts";
 import type { KnownSession } from "./knownSessions.ts";
+import { messageText } from "./messageText.ts";
 import { shortened } from "./runs.ts";
 import { readSettings, retentionOf } from "./settings.ts";
 
@@ -36,7 +37,7 @@ export async function verifyStore({ folders, log }: CommandParts): Promise<void>
   for (const problem of problems) log.write(`verified: ${problem}`);
   const [first = ""] = problems;
   const more = problems.length > 1 ? ` And ${problems.length - 1} more, in the log.` : "";
-  const choice = await vscode.window.showWarningMessage(`${first}${more}`, "Show Log");
+  const choice = await vscode.window.showWarningMessage(messageText(`${first}${more}`), "Show Log");
   if (choice !== undefined) log.show();
 }
 

@@ -41,6 +41,19 @@ export const plants: readonly Plant[] = [
   { path: "src/attic/p18.ts", rule: map, source: 'export { join } from "node:path";' },
   { path: "webview/p19.ts", rule: map, source: 'export * from "../src/host/commands.ts";' },
   { path: "webview/p20.ts", rule: map, source: 'export * from "../src/protocol.ts";' },
+  { path: "webview/p40.ts", rule: map, source: 'export * from "../src/core/replay.ts";' },
+  { path: "webview/ui/p41.ts", rule: map, source: 'export * from "../../src/core/errors.ts";' },
+  {
+    path: "webview/p42.ts",
+    rule: "eslint(no-restricted-properties)",
+    source: "export const fill = (node: Element): void => {\n  node.innerHTML = node.id;\n};",
+  },
+  {
+    path: "webview/p43.ts",
+    rule: "eslint(no-restricted-properties)",
+    source:
+      'export const fill = (node: Element): void => node.insertAdjacentHTML("afterend", node.id);',
+  },
 
   // What core may not know.
   {

@@ -1,4 +1,4 @@
-import { visibleText } from "./visibleText.ts";
+import { visibleText } from "../../src/core/visibleText.ts";
 
 /** An element with a class and with text or children. Text is never read as HTML. */
 export function element<Name extends keyof HTMLElementTagNameMap>(

@@ -5,7 +5,7 @@ import {
   type Button,
   type TextArea,
 } from "@vscode/webview-ui-toolkit";
-import { visibleText } from "./visibleText.ts";
+import { visibleText } from "../../src/core/visibleText.ts";
 
 declare global {
   interface HTMLElementTagNameMap {
