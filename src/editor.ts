@@ -4,10 +4,11 @@ import { Engine } from "./engine.ts";
 import { processSecrets, processWorkers } from "./processParts.ts";
 import { registerCommands } from "./host/commands.ts";
 import type { Editor } from "./host/firstUse.ts";
-import { Folders } from "./host/folders.ts";
+import { Folders, type Folder } from "./host/folders.ts";
 import { LeftOutNews } from "./host/leftOutNews.ts";
 import { KnownSessions } from "./host/knownSessions.ts";
 import { openLog } from "./host/log.ts";
+import { Operator } from "./host/operator.ts";
 import { Panel } from "./host/panel.ts";
 import { pruneQuietly } from "./host/pruneQuietly.ts";
 import { ReplayDocuments } from "./host/replayDocument.ts";
@@ -34,17 +35,11 @@ export function openEditor(
   const log = openLog(registered.exported.text);
   const workers = processWorkers(process.env, log.write);
   const folders = new Folders(async (folder) => {
-    const settings = readSettings(folder.uri);
-    const { "sandbox.dockerSocket": socket, "sandbox.runtime": runtime } = settings;
     const sessions = new Engine({
-      workspace: folder.uri.fsPath,
+      ...settingsOf(folder),
       dist: new URL(".", import.meta.url),
       shippedSkills: join(extensionPath, "skills"),
       version: String(context.extension.packageJSON.version),
-      image: settings["sandbox.image"],
-      dockerSocket: socket === "" ? null : socket,
-      runtime: runtime === "" ? null : runtime,
-      gpus: settings["sandbox.gpus"],
       environment: process.env,
       apiKey: async (url) => readApiKey(secrets, url),
       log: log.write,
@@ -60,24 +55,28 @@ export function openEditor(
   const runs = new Runs(known, log.write);
   const replays = new ReplayDocuments(known);
   const policy = new SandboxPolicy(folders);
+  const operator = new Operator();
   const panel = new Panel({
     extension: extensionUri,
     known,
     runs,
+    operator,
     log: log.write,
     badge: (badge) => {
       view.badge = badge;
     },
   });
   const leftOut = new LeftOutNews();
+  const commands = { folders, known, runs, panel, operator, replays, policy, leftOut };
   subscriptions.push(
     log,
     known,
     replays,
     policy,
+    operator,
     panel,
     statusBar(known, async () => workers.statuses()),
-    registerCommands({ folders, known, runs, panel, replays, policy, leftOut, secrets, log }),
+    registerCommands({ ...commands, secrets, log }),
     view.onDidChangeVisibility(refresh),
     vscode.window.onDidChangeWindowState(({ focused }) => focused && refresh()),
     vscode.workspace.onDidGrantWorkspaceTrust(refresh),
@@ -93,5 +92,19 @@ export function openEditor(
       await folders.close();
       await workers.close();
     },
+  };
+}
+
+/** What the settings of a folder say of its sandboxes. */
+function settingsOf({ uri }: Folder) {
+  const settings = readSettings(uri);
+  const socket = settings["sandbox.dockerSocket"];
+  const runtime = settings["sandbox.runtime"];
+  return {
+    workspace: uri.fsPath,
+    image: settings["sandbox.image"],
+    dockerSocket: socket === "" ? null : socket,
+    runtime: runtime === "" ? null : runtime,
+    gpus: settings["sandbox.gpus"],
   };
 }

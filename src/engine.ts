@@ -201,9 +201,9 @@ export class Engine implements Sessions {
 
   async answer(session: string, answer: Answer): Promise<Run> {
     const live = await this.#openFor(session, answer);
-    const { run } = live;
-    if (run !== null) {
+    for (let run = live.run; run !== null; run = live.run) {
       if (await live.session.answerWhileRunning(answer)) return { session, done: run.done };
+      // Another answer may be before this one when that run is over.
       await run.done.catch(() => {});
     }
     return this.#run(live, async (_, signal) => live.session.answer(answer, signal));

@@ -1,4 +1,5 @@
 import type { FromPanel, PanelWait } from "../src/protocol.ts";
+import { DecisionForm } from "./decisionForm.ts";
 import { element } from "./ui/element.ts";
 import { button, link, textArea, type Control, type TextControl } from "./ui/toolkit.ts";
 
@@ -11,6 +12,8 @@ export interface Replies {
   readonly abort: () => void;
   /** What was typed cannot be sent. */
   readonly complain: (sentence: string) => void;
+  /** Other controls stand where a click may just have been meant for the ones before. */
+  readonly changed: () => void;
 }
 
 /** The controls that answer one wait, by its kind. What an answer means is for the host to say. */
@@ -19,26 +22,37 @@ export class AnswerForm {
   readonly #replies: Replies;
   readonly #controls: Control[] = [];
   /** What Ctrl+Enter does; null where every answer has consequences of its own. */
-  #chord: ((from: EventTarget | null) => void) | null = null;
+  #chord: (() => void) | null = null;
+  /** The form of an approval, which has steps. */
+  #decision: DecisionForm | null = null;
+  #isWhole = true;
 
   constructor(wait: PanelWait, replies: Replies) {
     this.#replies = replies;
     this.element = element("div", "answer", this.#parts(wait));
   }
 
-  chord(from: EventTarget | null): void {
-    this.#chord?.(from);
+  chord(): void {
+    this.#decision?.chord();
+    if (this.#isWhole) this.#chord?.();
+  }
+
+  /** False while something is folded away that is a part of what an answer agrees to. */
+  setWhole(whole: boolean): void {
+    this.#isWhole = whole;
+    this.#decision?.setWhole(whole);
   }
 
   setEnabled(enabled: boolean): void {
+    this.#decision?.setEnabled(enabled);
     for (const control of this.#controls) control.setEnabled(enabled);
   }
 
-  #parts({ record }: PanelWait): readonly HTMLElement[] {
-    const { subject, waitKind } = record;
+  #parts(wait: PanelWait): readonly HTMLElement[] {
+    const { subject, waitKind } = wait.record;
     switch (waitKind) {
       case "approval":
-        return this.#decision();
+        return this.#decide(wait);
       case "budget":
         return this.#budget();
       case "gate":
@@ -54,19 +68,9 @@ export class AnswerForm {
     }
   }
 
-  #decision(): readonly HTMLElement[] {
-    const reason = this.#keep(textArea("Reason, if you reject", 1));
-    const decide = (approved: boolean): void =>
-      this.#replies.answer({ approved, note: reason.text });
-    // In the field for the reason the same chord rejects: nobody writes there to approve.
-    this.#chord = (from) => decide(!isWithin(from, reason));
-    return [
-      reason.element,
-      this.#actions([
-        button("Approve", "primary", () => decide(true)),
-        button("Reject", "secondary", () => decide(false)),
-      ]),
-    ];
+  #decide(wait: PanelWait): readonly HTMLElement[] {
+    this.#decision = new DecisionForm(wait, this.#replies);
+    return [this.#decision.element];
   }
 
   #budget(): readonly HTMLElement[] {
@@ -183,8 +187,4 @@ export class AnswerForm {
     this.#controls.push(control);
     return control;
   }
-}
-
-function isWithin(target: EventTarget | null, control: Control): boolean {
-  return target instanceof Node && control.element.contains(target);
 }

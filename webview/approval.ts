@@ -1,91 +1,83 @@
 import type { FromPanel, PanelWait } from "../src/protocol.ts";
 import { AnswerForm } from "./answerForm.ts";
+import { keyOf, type Card } from "./card.ts";
 import { facts, titleOf } from "./facts.ts";
+import { Folds } from "./folds.ts";
+import { Replying, shownOf } from "./replying.ts";
 import { TimeLeft } from "./timeLeft.ts";
 import { element } from "./ui/element.ts";
 import { button, link } from "./ui/toolkit.ts";
 
-/** A click that was meant for what stood here a moment ago does nothing. */
-const armMs = 500;
-
 /** One card: what is asked, rendered from the record alone, and the controls that answer it. */
-export class Approval {
-  readonly element: HTMLElement;
-  readonly #wait: PanelWait;
+export class Approval implements Card {
+  readonly element = element("article", "card");
+  readonly keys: readonly string[];
   readonly #send: (message: FromPanel) => void;
   readonly #form: AnswerForm;
-  readonly #status = element("p", "status");
+  readonly #replying = new Replying(this.element);
   readonly #timeLeft: TimeLeft | null;
-  #armedAt = 0;
-  #sent = false;
+  readonly #hidden = element("div", "hidden");
+  readonly #folds = new Folds(() => this.#showFolds());
+  #wait: PanelWait;
 
   constructor(wait: PanelWait, send: (message: FromPanel) => void) {
     this.#wait = wait;
+    this.keys = [keyOf(wait)];
     this.#send = send;
-    this.#status.setAttribute("role", "alert");
     this.#timeLeft = wait.leftMs === null ? null : new TimeLeft(wait.leftMs);
     this.#form = new AnswerForm(wait, {
-      answer: (answer) => this.#reply((place) => ({ kind: "answer", ...place, answer })),
-      abort: () => this.#reply((place) => ({ kind: "abort", ...place })),
-      complain: (sentence) => this.#say(sentence),
+      answer: (answer) => this.#reply((shown) => ({ kind: "answer", ...shown, answer })),
+      abort: () => this.#reply((shown) => ({ kind: "abort", ...shown })),
+      complain: (sentence) => this.#replying.say(sentence),
+      changed: () => this.arm(),
     });
     const title = element("h2", "", titleOf(wait));
     title.id = `title-${wait.record.session}-${wait.record.seq}`;
-    this.element = element("article", "card", [
+    this.element.append(
       title,
+      ...facts(wait, this.#folds),
       this.#origin(),
-      ...facts(wait),
       ...(this.#timeLeft === null ? [] : [this.#timeLeft.element]),
+      this.#hidden,
       this.#form.element,
-      this.#status,
-    ]);
+      this.#replying.status,
+    );
     this.element.tabIndex = -1;
     this.element.setAttribute("aria-labelledby", title.id);
     this.element.addEventListener("keydown", (event) => this.#keydown(event));
-    this.arm();
+    this.#showFolds();
   }
 
-  get digest(): string {
-    return this.#wait.record.digest;
-  }
-
-  /** True once a sentence of the host stands on the card that must not vanish unread. */
   get refused(): boolean {
-    return this.element.classList.contains("refused");
+    return this.#replying.refused;
   }
 
-  /** True from the moment that an answer is on its way. */
   get sent(): boolean {
-    return this.#sent;
+    return this.#replying.sent;
   }
 
-  /** The card has appeared, changed or moved: for a moment it takes no answer. */
   arm(): void {
-    this.#armedAt = performance.now() + armMs;
+    this.#replying.arm();
   }
 
-  /** The same wait, said again. */
-  update({ leftMs }: PanelWait): void {
-    if (leftMs !== null) this.#timeLeft?.set(leftMs);
+  update([wait]: readonly PanelWait[]): void {
+    if (wait === undefined) return;
+    this.#wait = wait;
+    if (wait.leftMs !== null) this.#timeLeft?.set(wait.leftMs);
   }
 
-  /** An answer was not taken. */
-  refuse(sentence: string): void {
-    this.#sent = false;
-    this.element.classList.add("refused");
-    this.#form.setEnabled(true);
-    this.#say(sentence);
+  refuse(_key: string, sentence: string, nonce: string | null): void {
+    if (nonce !== null) this.#wait = { ...this.#wait, nonce };
+    this.#replying.refuse(sentence);
+    this.#form.setEnabled(nonce !== null);
   }
 
-  /** The wait is not open any more; what was said about it stays until it was read. */
   close(dismiss: () => void): void {
     this.#timeLeft?.stop();
     this.#timeLeft?.element.remove();
     this.#form.element.remove();
-    if (this.element.querySelector(".dismiss") !== null) return;
-    const close = button("Dismiss", "secondary", dismiss);
-    close.element.classList.add("dismiss");
-    this.element.append(close.element);
+    this.#hidden.remove();
+    this.#replying.offerDismiss(dismiss);
   }
 
   remove(): void {
@@ -98,34 +90,33 @@ export class Approval {
     const replay = link("Open replay", () =>
       this.#send({ kind: "openReplay", session: record.session }),
     );
-    return element("p", "origin", [element("span", "goal", goal), replay.element]);
+    return element("p", "origin", [element("span", "goal", `For: ${goal}`), replay.element]);
+  }
+
+  /** What is hidden is counted beside the controls, and keeps a yes from being given. */
+  #showFolds(): void {
+    const { count } = this.#folds;
+    this.#form.setWhole(count === 0);
+    if (count === 0) {
+      this.#hidden.replaceChildren();
+      return;
+    }
+    const parts = count === 1 ? "1 part" : `${count} parts`;
+    this.#hidden.replaceChildren(
+      element("p", "", `${parts} of what you would approve ${count === 1 ? "is" : "are"} hidden.`),
+      button("Show All", "primary", () => this.#folds.openAll()).element,
+    );
   }
 
   #keydown(event: KeyboardEvent): void {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.repeat) return;
     event.preventDefault();
-    this.#form.chord(event.target);
+    this.#form.chord();
   }
 
-  #reply(
-    message: (place: {
-      readonly session: string;
-      readonly wait: string;
-      readonly digest: string;
-    }) => FromPanel,
-  ): void {
-    if (this.#sent || performance.now() < this.#armedAt) return;
-    const { session, wait, digest } = this.#wait.record;
-    this.#sent = true;
+  #reply(message: (shown: ReturnType<typeof shownOf>) => FromPanel): void {
+    if (!this.#replying.begin()) return;
     this.#form.setEnabled(false);
-    this.element.classList.remove("refused");
-    this.#status.textContent = "";
-    this.#send(message({ session, wait, digest }));
-  }
-
-  /** Below the controls, and in sight also where the card is higher than the view. */
-  #say(sentence: string): void {
-    this.#status.textContent = sentence;
-    this.#status.scrollIntoView({ block: "nearest" });
+    this.#send(message(shownOf(this.#wait)));
   }
 }

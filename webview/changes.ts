@@ -1,4 +1,6 @@
 import type { PanelWait } from "../src/protocol.ts";
+import { careful } from "./code.ts";
+import type { Folds } from "./folds.ts";
 import { element } from "./ui/element.ts";
 
 type ApplySubject = Extract<PanelWait["record"]["subject"], { kind: "apply" }>;
@@ -7,21 +9,35 @@ type Change = ApplySubject["changes"][number];
 /** Diffs that are short together are open from the start. */
 const openLines = 60;
 
-/** The files of an apply with their real diffs; apart from them, what will not be applied and why. */
-export function changes(all: readonly Change[]): readonly HTMLElement[] {
+/** Changed files with their real diffs; apart from them, what will not be applied and why. */
+export function changes(all: readonly Change[], folds: Folds): readonly HTMLElement[] {
   const wanted = all.filter((change) => change.conflict === null);
   const conflicts = all.filter((change) => change.conflict !== null);
   const total = wanted.reduce((sum, change) => sum + hunks(change.diff).length, 0);
-  const files = wanted.map((change) => file(change, total <= openLines));
-  if (conflicts.length === 0) return files;
+  const files = wanted.map((change) => file(change, total <= openLines, folds));
+  const warned = careful(
+    wanted.map(({ path, diff }) => [path, ...hunks(diff)].join("\n")).join("\n"),
+  );
+  if (conflicts.length === 0) return [...warned, ...files];
   return [
+    ...warned,
     ...files,
     element("h3", "label", "Left as they are"),
     element("ul", "conflicts", conflicts.map(conflictItem)),
   ];
 }
 
-function file(change: Change, open: boolean): HTMLElement {
+/** The lines of a unified diff, coloured and said. */
+export function diffView(diff: string | null, path: string): HTMLElement {
+  if (diff === null) return element("p", "note", "A binary file: its bytes are not shown.");
+  const shown = element("div", "diff", hunks(diff).map(diffLine));
+  shown.tabIndex = 0;
+  shown.setAttribute("role", "group");
+  shown.setAttribute("aria-label", `Changes of ${path}`);
+  return shown;
+}
+
+function file(change: Change, open: boolean, folds: Folds): HTMLElement {
   const lines = hunks(change.diff);
   const added = lines.filter((line) => line.startsWith("+")).length;
   const removed = lines.filter((line) => line.startsWith("-")).length;
@@ -34,23 +50,22 @@ function file(change: Change, open: boolean): HTMLElement {
   const guard =
     change.guard === undefined ? [] : [element("p", "note", `Protected: ${change.guard}.`)];
   const details = element("details", "file", [summary, ...guard]);
+  const seen = open
+    ? null
+    : folds.add(() => {
+        details.open = true;
+        fill();
+      });
   const fill = (): void => {
-    if (details.open && details.childElementCount === 1 + guard.length)
-      details.append(diffView(change, lines));
+    if (!details.open) return;
+    if (details.childElementCount === 1 + guard.length)
+      details.append(diffView(change.binary ? null : (change.diff ?? ""), change.path));
+    seen?.();
   };
   details.addEventListener("toggle", fill);
   details.open = open;
   fill();
   return details;
-}
-
-function diffView({ binary, path }: Change, lines: readonly string[]): HTMLElement {
-  if (binary) return element("p", "note", "A binary file: its bytes are not shown.");
-  const shown = element("div", "diff", lines.map(diffLine));
-  shown.tabIndex = 0;
-  shown.setAttribute("role", "group");
-  shown.setAttribute("aria-label", `Changes of ${path}`);
-  return shown;
 }
 
 function diffLine(line: string): HTMLElement {

@@ -1,8 +1,15 @@
+import { alikeWords, reachWords, riskWords } from "../src/core/actionWords.ts";
 import type { PanelWait } from "../src/protocol.ts";
-import { changes } from "./changes.ts";
+import { changes, diffView } from "./changes.ts";
+import { argumentBlocks, careful, code, json, more } from "./code.ts";
+import type { Folds } from "./folds.ts";
 import { element } from "./ui/element.ts";
 
 type Subject<Kind> = Extract<PanelWait["record"]["subject"], { kind: Kind }>;
+type Row = readonly [name: string, value: string];
+
+/** As much as a model is given for its reason before the rest has to be asked for. */
+const mostReason = 200;
 
 /** What a card is headed with. A question stands there whole unless it is the model's own. */
 export function titleOf({ record }: PanelWait): string {
@@ -12,7 +19,11 @@ export function titleOf({ record }: PanelWait): string {
     case "apply":
     case "form":
     case "image":
+    case "egress":
+    case "service":
     case "skillUpdate":
+    case "rule":
+    case "restoreConflict":
       return question;
     case "question":
       return isModels(wait) ? "The model asks" : question;
@@ -25,29 +36,54 @@ export function titleOf({ record }: PanelWait): string {
   }
 }
 
-/** What the operator decides on, from the record alone. */
-export function facts(wait: PanelWait): readonly HTMLElement[] {
-  const { subject, question, wait: id } = wait.record;
+/** What the operator decides on, from the record: exactly what will happen comes first. */
+export function facts(wait: PanelWait, folds: Folds): readonly HTMLElement[] {
+  const { subject } = wait.record;
   switch (subject.kind) {
     case "tool":
-      return toolFacts(subject);
+      return toolFacts(wait, subject, folds);
     case "question":
-      return isModels(id) || subject.question !== question
-        ? [element("p", "question", subject.question)]
-        : [];
+      return questionFacts(wait.record, subject);
     case "apply":
-      return changes(subject.changes);
+      return changes(subject.changes, folds);
     case "inDoubt":
-      return doubtFacts(subject);
+      return doubtFacts(subject, folds);
     case "budget":
-      return budgetFacts(wait, subject);
+      return budgetFacts(wait, subject, folds);
     case "form":
-      return formFacts(subject);
+      return formFacts(subject, folds);
     case "image":
-      return imageFacts(subject);
+      return imageFacts(subject, folds);
+    case "egress":
+      return [
+        ...code(`${subject.method} ${subject.url}`, "What will be sent", folds),
+        list([["Goes to", subject.host], ...ruleRow(subject.rule), ...beside(wait)]),
+      ];
+    case "service":
+      return serviceFacts(wait, subject, folds);
     case "skillUpdate":
-      return skillFacts(subject);
+      return skillFacts(subject, folds);
+    case "rule":
+      return [
+        ...code(subject.sentence, "What the rule does", folds),
+        list([
+          ["For", subject.scope],
+          ["Proposed by", subject.from],
+        ]),
+      ];
+    case "restoreConflict":
+      return restoreFacts(subject, folds);
   }
+}
+
+/** The line that stands for a call in a list of alike ones, and everything that is said of it. */
+export function callFacts(
+  wait: PanelWait,
+  folds: Folds,
+): { readonly runs: readonly HTMLElement[]; readonly rest: readonly HTMLElement[] } {
+  const { subject } = wait.record;
+  if (subject.kind !== "tool") return { runs: facts(wait, folds), rest: [] };
+  return { runs: whatRuns(subject, folds), rest: aboutCall(wait, subject) };
 }
 
 const budgetNames: Readonly<Record<Subject<"budget">["budget"], string>> = {
@@ -65,22 +101,107 @@ const looksLike: Readonly<Record<NonNullable<Subject<"inDoubt">["seen"]>, string
   absent: "It looks as if it did not happen.",
 };
 
-function toolFacts({ tool, args, what, where, reason }: Subject<"tool">): readonly HTMLElement[] {
+function toolFacts(
+  wait: PanelWait,
+  subject: Subject<"tool">,
+  folds: Folds,
+): readonly HTMLElement[] {
+  return [...whatRuns(subject, folds), ...aboutCall(wait, subject)];
+}
+
+function whatRuns({ tool, args, what }: Subject<"tool">, folds: Folds): readonly HTMLElement[] {
+  const isAll = JSON.stringify(args) === JSON.stringify({ command: what });
   return [
-    code(what, "What will run"),
-    element("p", "note", `Runs in ${where}.`),
-    ...(isWhole(args, what) ? [] : [more(`Arguments of ${tool}`, json(args))]),
-    ...(reason === ""
-      ? []
-      : [element("h3", "label", "The model says"), element("blockquote", "", reason)]),
+    ...code(what, "What will run", folds),
+    ...(isAll ? [] : argumentBlocks(args, `Arguments of ${tool}`, folds)),
   ];
 }
 
-function doubtFacts(subject: Subject<"inDoubt">): readonly HTMLElement[] {
+function aboutCall(wait: PanelWait, subject: Subject<"tool">): readonly HTMLElement[] {
+  const { where, reason, action, rule, undo, shell } = subject;
+  return [
+    list([
+      ...(action === undefined ? [] : [["Risk", riskWords[action.risk]] as const]),
+      ["Runs in", where],
+      ...(action === undefined ? [] : [["Reaches", reachWords(action.place)] as const]),
+      ...(rule === undefined ? [] : ruleRow(rule)),
+      ...(undo === undefined ? [] : [["Undo", undo] as const]),
+      ...(shell === undefined || shell === "" ? [] : [["The shell", shell] as const]),
+      ...beside(wait),
+    ]),
+    ...(reason === "" ? [] : modelSays(reason)),
+  ];
+}
+
+/** Labelled, short and plain: a reason is no evidence. */
+function modelSays(reason: string): readonly HTMLElement[] {
+  const short = reason.length > mostReason ? `${reason.slice(0, mostReason)}…` : reason;
+  return [
+    element("h3", "label", "The model says"),
+    element("blockquote", "", short),
+    ...(short === reason ? [] : [more("All that the model says", reason)]),
+  ];
+}
+
+function ruleRow(rule: string | null): readonly Row[] {
+  return [["Asked by", rule ?? "the default for this risk"]];
+}
+
+function beside({ facts: known }: PanelWait): readonly Row[] {
+  const words = known === null ? null : alikeWords(known.alike);
+  return words === null ? [] : [["Before", words]];
+}
+
+/** A question that the title does not say already. */
+function questionFacts(
+  { wait, question }: PanelWait["record"],
+  subject: Subject<"question">,
+): readonly HTMLElement[] {
+  if (!isModels(wait) && subject.question === question) return [];
+  return [...careful(subject.question), element("p", "question", subject.question)];
+}
+
+function skillFacts(subject: Subject<"skillUpdate">, folds: Folds): readonly HTMLElement[] {
+  return [
+    list([
+      ["Source", subject.source],
+      ["In use", subject.from ?? "nothing yet"],
+      ["New", subject.to],
+    ]),
+    ...changes(subject.files, folds),
+  ];
+}
+
+function restoreFacts(subject: Subject<"restoreConflict">, folds: Folds): readonly HTMLElement[] {
+  const { path, yours, theirs, diff } = subject;
+  return [
+    ...code(path, "File", folds),
+    list([
+      ["In your folder", yours],
+      ["Instead", theirs],
+    ]),
+    ...careful(diff ?? ""),
+    diffView(diff, path),
+  ];
+}
+
+function serviceFacts(
+  wait: PanelWait,
+  { service, action, args, secrets }: Subject<"service">,
+  folds: Folds,
+): readonly HTMLElement[] {
+  return [
+    ...code(`${service} ${action}`, "What will be done", folds),
+    ...argumentBlocks(args, "With", folds),
+    list([["Secrets", secrets.length === 0 ? "none" : secrets.join(", ")], ...beside(wait)]),
+  ];
+}
+
+function doubtFacts(subject: Subject<"inDoubt">, folds: Folds): readonly HTMLElement[] {
   const { what, startedAt, operation, sent, observed, seen, result } = subject;
   const looks = [seen === undefined ? [] : [looksLike[seen]], observed ?? []].flat();
   return [
-    code(what, "What may have happened"),
+    ...code(what, "What may have happened", folds),
     list([
       ["Started", `${new Date(startedAt).toLocaleString()}. Its outcome is not on record.`],
       ["Seen now", looks.join("\n") || "Nothing of the outcome can be seen from here."],
@@ -94,9 +215,10 @@ function doubtFacts(subject: Subject<"inDoubt">): readonly HTMLElement[] {
 function budgetFacts(
   { amounts, record }: PanelWait,
   { budget, next }: Subject<"budget">,
+  folds: Folds,
 ): readonly HTMLElement[] {
   const failing = budget === "sameFailure";
-  const rows: readonly (readonly [string, string])[] =
+  const rows: readonly Row[] =
     amounts === null
       ? []
       : [
@@ -105,49 +227,45 @@ function budgetFacts(
           ["A yes adds", amounts.add],
         ];
   return [
-    ...(failing ? [element("p", "", record.question), code(next, "What would run again")] : []),
+    ...(failing
+      ? [element("p", "", record.question), ...code(next, "What would run again", folds)]
+      : []),
     list(failing ? rows : [...rows, ["Next", next]]),
   ];
 }
 
-function formFacts({ about, schema }: Subject<"form">): readonly HTMLElement[] {
-  const text = typeof about === "string" ? element("p", "question", about) : null;
+function formFacts({ about, schema }: Subject<"form">, folds: Folds): readonly HTMLElement[] {
+  const text =
+    typeof about === "string"
+      ? [...careful(about), element("p", "question", about)]
+      : code(json(about), "What it is about", folds);
   return [
-    ...(about === null ? [] : [text ?? code(json(about), "What it is about")]),
+    ...(about === null ? [] : text),
     ...(schema === null ? [] : [more("Schema of the answer", json(schema))]),
   ];
 }
 
 /** What the folder asks for is shown whole: the image, what it is built from, what runs inside, what it does not get. */
-function imageFacts(subject: Subject<"image">): readonly HTMLElement[] {
+function imageFacts(subject: Subject<"image">, folds: Folds): readonly HTMLElement[] {
   const { image, identity, file, dockerfile, context, env, commands, refused } = subject;
   const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   const runs = commands.map(({ name, command }) => `# ${name}\n${command}`);
+  const labelled = (label: string, lines: readonly string[], name: string) =>
+    lines.length === 0
+      ? []
+      : [element("h3", "label", label), ...code(lines.join("\n"), name, folds)];
   return [
     list([
       ["Image", image],
       ["Identity", identity],
       ["Asked for by", file],
     ]),
-    ...(dockerfile === null ? [] : [code(dockerfile, "Dockerfile"), element("p", "note", context)]),
-    ...(runs.length === 0
+    ...(dockerfile === null
       ? []
-      : [element("h3", "label", "Runs inside"), code(runs.join("\n"), "Commands of the folder")]),
-    ...(variables.length === 0 ? [] : [more("Variables that it sets", variables.join("\n"))]),
-    ...(refused.length === 0
-      ? []
-      : [element("h3", "label", "Not given"), code(refused.join("\n"), "What it does not get")]),
-  ];
-}
-
-function skillFacts({ source, from, to, changes: files }: Subject<"skillUpdate">) {
-  return [
-    list([
-      ["Source", source],
-      ["Approved", from],
-      ["Now", to],
-    ]),
-    ...changes(files),
+      : [...code(dockerfile, "Dockerfile", folds), element("p", "note", context)]),
+    ...labelled("Runs inside", runs, "Commands of the folder"),
+    ...labelled("Variables that it sets", variables, "Variables that it sets"),
+    ...labelled("Not given", refused, "What it does not get"),
   ];
 }
 
@@ -156,31 +274,10 @@ function isModels(wait: string): boolean {
   return /^turn\/\d+\/tool\/.+\/answer/.test(wait);
 }
 
-/** Whether the line that is shown is all that there is to the arguments. */
-function isWhole(args: unknown, what: string): boolean {
-  return JSON.stringify(args) === JSON.stringify({ command: what });
-}
-
-function list(rows: readonly (readonly [string, string])[]): HTMLElement {
+function list(rows: readonly Row[]): HTMLElement {
   const cells = rows.flatMap(([name, value]) => [
     element("dt", "", name),
     element("dd", "", value),
   ]);
   return element("dl", "", cells);
-}
-
-function more(label: string, text: string): HTMLElement {
-  return element("details", "file", [element("summary", "", label), code(text, label)]);
-}
-
-function code(text: string, label: string): HTMLElement {
-  const shown = element("pre", "", [element("code", "", text)]);
-  shown.tabIndex = 0;
-  shown.setAttribute("role", "group");
-  shown.setAttribute("aria-label", label);
-  return shown;
-}
-
-function json(value: unknown): string {
-  return JSON.stringify(value, null, 2);
 }

@@ -1,5 +1,7 @@
 import type { FromPanel, PanelWait, ToPanel } from "../src/protocol.ts";
 import { Approval } from "./approval.ts";
+import { Batch, batchFrom, likeness } from "./batch.ts";
+import { keyOf, placeOf, type Card } from "./card.ts";
 import { element } from "./ui/element.ts";
 import { registerElements } from "./ui/toolkit.ts";
 
@@ -8,9 +10,13 @@ declare function acquireVsCodeApi(): { postMessage(message: FromPanel): void };
 registerElements();
 
 const api = acquireVsCodeApi();
-const cards = new Map<string, Approval>();
+/** By the keys of the waits that each shows. */
+const cards = new Map<string, Card>();
 /** Cards that went with an answer under way, which may still come back as refused. */
-const gone = new Map<string, Approval>();
+const gone = new Set<Card>();
+/** Alike waits that the operator wants one by one. */
+const singly = new Set<string>();
+let last: readonly PanelWait[] = [];
 const news = element("p", "unseen");
 const list = element("div", "");
 const empty = emptyState();
@@ -24,7 +30,7 @@ window.addEventListener("message", ({ data }: MessageEvent<ToPanel>) => {
       show(data.waits, data.focus);
       break;
     case "refused":
-      refuse(keyOf(data.session, data.wait), data.sentence);
+      refuse(data);
       break;
   }
 });
@@ -37,52 +43,88 @@ api.postMessage({ kind: "ready" });
 
 /** Keeps the cards that did not change, with what was typed into them. */
 function show(waits: readonly PanelWait[], focus: boolean): void {
+  last = waits;
   const focused = list.contains(document.activeElement);
-  const wanted = new Map(waits.map((wait) => [keyOf(wait.record.session, wait.record.wait), wait]));
-  let changed = false;
-  for (const [key, card] of cards) {
-    if (wanted.get(key)?.record.digest === card.digest) continue;
-    changed = true;
-    if (card.refused && !wanted.has(key)) card.close(() => remove(key, card));
-    else remove(key, card);
+  const open = new Set(waits.map(keyOf));
+  const underWay = [...cards.values()].filter(
+    (card) => card.sent && card.keys.some((key) => open.has(key)),
+  );
+  const taken = new Set(underWay.flatMap(({ keys }) => keys));
+  const wanted = grouped(waits.filter((wait) => !taken.has(keyOf(wait))));
+  const stale = [...cards].filter(([name, card]) => !wanted.has(name) && !underWay.includes(card));
+  for (const [name, card] of stale) {
+    const isOver = !card.keys.some((key) => open.has(key));
+    if (card.refused && isOver) card.close(() => remove(name, card));
+    else remove(name, card);
   }
-  for (const [key, wait] of wanted) {
-    const known = cards.get(key);
-    known?.update(wait);
-    if (known !== undefined) continue;
-    changed = true;
-    const card = new Approval(wait, (message) => api.postMessage(message));
-    cards.set(key, card);
-    list.append(card.element);
-    news.textContent = `Waits for you: ${wait.record.question}`;
-  }
-  if (changed) for (const card of cards.values()) card.arm();
+  const added = [...wanted].map(([name, group]) => update(name, group)).includes(true);
+  if (added || stale.length > 0) for (const card of cards.values()) card.arm();
   empty.hidden = cards.size > 0;
   const lost = focused && !list.contains(document.activeElement);
   if (focus || lost) cards.values().next().value?.element.focus();
 }
 
+/** Gives true for a card that was not there. */
+function update(name: string, group: readonly PanelWait[]): boolean {
+  const known = cards.get(name);
+  known?.update(group);
+  if (known !== undefined) return false;
+  const card = cardOf(group);
+  cards.set(name, card);
+  list.append(card.element);
+  news.replaceChildren(element("span", "", `Waits for you: ${group[0]?.record.question ?? ""}`));
+  return true;
+}
+
+/** The waits of each card, by the name of the card, in order. */
+function grouped(waits: readonly PanelWait[]): ReadonlyMap<string, readonly PanelWait[]> {
+  const alike = new Map<string, PanelWait[]>();
+  for (const wait of waits) {
+    const like = singly.has(keyOf(wait)) ? null : likeness(wait);
+    const name = like ?? keyOf(wait);
+    alike.set(name, [...(alike.get(name) ?? []), wait]);
+  }
+  const groups = [...alike.values()].flatMap((group) =>
+    group.length >= batchFrom ? [group] : group.map((wait) => [wait]),
+  );
+  return new Map(groups.map((group) => [group.map(keyOf).join("\n\n"), group]));
+}
+
+function send(message: FromPanel): void {
+  api.postMessage(message);
+}
+
+function cardOf(group: readonly PanelWait[]): Card {
+  const [wait] = group;
+  if (group.length === 1 && wait !== undefined) return new Approval(wait, send);
+  return new Batch(group, send, () => {
+    for (const each of group) singly.add(keyOf(each));
+    show(last, true);
+  });
+}
+
 /** Somebody else was first: the card may be off the list before its answer comes back. */
-function refuse(key: string, sentence: string): void {
-  const closed = gone.get(key);
-  (cards.get(key) ?? closed)?.refuse(sentence);
-  if (closed === undefined) return;
-  gone.delete(key);
-  cards.set(key, closed);
+function refuse({ session, wait, sentence, nonce }: Extract<ToPanel, { kind: "refused" }>): void {
+  const place = placeOf(session, wait);
+  const isOn = (card: Card): boolean => card.keys.some((key) => key.startsWith(`${place}\n`));
+  const closed = [...gone].find(isOn);
+  const card = [...cards.values()].find(isOn) ?? closed;
+  const key = card?.keys.find((each) => each.startsWith(`${place}\n`)) ?? "";
+  card?.refuse(key, sentence, nonce);
+  if (closed === undefined || card !== closed) return;
+  gone.delete(closed);
+  const name = closed.keys.join("\n\n");
+  cards.set(name, closed);
   list.prepend(closed.element);
-  closed.close(() => remove(key, closed));
+  closed.close(() => remove(name, closed));
   empty.hidden = true;
 }
 
-function remove(key: string, card: Approval): void {
-  cards.delete(key);
-  if (card.sent) gone.set(key, card);
+function remove(name: string, card: Card): void {
+  cards.delete(name);
+  if (card.sent) gone.add(card);
   card.remove();
   empty.hidden = cards.size > 0;
-}
-
-function keyOf(session: string, wait: string): string {
-  return `${session}\n${wait}`;
 }
 
 function emptyState(): HTMLElement {

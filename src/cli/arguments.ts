@@ -50,6 +50,7 @@ const values = z.object({
   cache: oneOf("session", "workspace", "off").optional(),
   budget: many,
   deadline: z.string().optional(),
+  yes: z.boolean().default(false),
   unattended: z.boolean().default(false),
   "api-key-file": z.string().optional(),
   image: z.string().default("cairn-sandbox"),

@@ -1,8 +1,8 @@
-import { parseAnswer } from "../core/answerText.ts";
 import type { Identity } from "../core/records.ts";
 import { viewOf, type OpenWait } from "../core/replay.ts";
 import type { Run, Sessions } from "../core/sessions.ts";
 import type { Arguments } from "./arguments.ts";
+import { chosenAnswer, terminalConfirm } from "./chosenAnswer.ts";
 import type { Command } from "./command.ts";
 import { derivationRequest } from "./derivationRequest.ts";
 import { follow } from "./follow.ts";
@@ -37,7 +37,7 @@ function beginning(
       };
     }
     case "answer":
-      return async (sessions) => answer(sessions, { session, wait, value, by });
+      return async (sessions) => answer(sessions, { session, wait, value, by, yes: values.yes });
     case "abort": {
       const aborted = { wait, digest: null, by, value: null, ended: "aborted" as const };
       return async (sessions) => sessions.answer(session, aborted);
@@ -75,12 +75,16 @@ async function answer(
     readonly wait: string;
     readonly value: string;
     readonly by: Identity;
+    readonly yes: boolean;
   },
 ): Promise<Run> {
-  const { session, wait, value, by } = given;
+  const { session, wait, value, by, yes } = given;
   const { openWaits } = viewOf(await sessions.records(session));
   const open: OpenWait | undefined = openWaits.find((each) => each.wait === wait);
   // A wait that is not open is refused by the session, which knows whether it was answered.
-  const parsed = open === undefined ? value : parseAnswer(open, value);
+  const parsed =
+    open === undefined
+      ? value
+      : await chosenAnswer(sessions, open, { value, yes, confirm: terminalConfirm() });
   return sessions.answer(session, { wait, digest: open?.digest ?? null, value: parsed, by });
 }

@@ -8,7 +8,7 @@ import { jsonLine, plain } from "./plain.ts";
 import { printEntry } from "./printEntry.ts";
 import { printExplanation } from "./printExplanation.ts";
 import { printRecord } from "./printRecord.ts";
-import { changeLines } from "./subjectLines.ts";
+import { changeLines } from "../core/subjectLines.ts";
 import { totals } from "./totals.ts";
 import type { VerbOf } from "./verbs.ts";
 

@@ -68,6 +68,7 @@ export const options = {
     help: "how long a question stays open, like 2h; then it is denied",
   },
   unattended: { type: "boolean", help: "questions become denials" },
+  yes: { type: "boolean", help: "save the rule of an answer for always without being asked" },
   "api-key-file": {
     type: "string",
     value: "FILE",

@@ -1,13 +1,13 @@
 import type { SessionEntry } from "../core/sessions.ts";
+import { utcTime } from "../core/utcTime.ts";
 import { bytesInWords } from "../core/bytesInWords.ts";
 import { firstLine } from "./firstLine.ts";
 import { plain } from "./plain.ts";
-import { utc } from "./utc.ts";
 
 /** One line of `cairn sessions`. */
 export function printEntry(entry: SessionEntry, bytes: number | null = null): string {
   const { session, goal, startedAt, readOnly } = entry;
-  const when = utc(startedAt).replace(/:\d\d UTC$/u, "");
+  const when = utcTime(startedAt).replace(/:\d\d UTC$/u, "");
   const mark = readOnly ? "  read-only" : "";
   const size = bytes === null ? "" : bytesInWords(bytes).padStart(10);
   return plain(

@@ -2,7 +2,7 @@ import type { SessionRecord } from "../core/records.ts";
 import { firstLine } from "./firstLine.ts";
 import { plain } from "./plain.ts";
 import { stepLines } from "./stepLines.ts";
-import { subjectLines } from "./subjectLines.ts";
+import { subjectLines } from "../core/subjectLines.ts";
 
 type Of<Kind extends SessionRecord["kind"]> = Extract<SessionRecord, { kind: Kind }>;
 

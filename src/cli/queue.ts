@@ -1,7 +1,7 @@
-import { parseAnswer } from "../core/answerText.ts";
 import type { Identity } from "../core/records.ts";
 import { viewOf } from "../core/replay.ts";
 import type { Arguments } from "./arguments.ts";
+import { chosenAnswer, terminalConfirm } from "./chosenAnswer.ts";
 import type { Command } from "./command.ts";
 import { exitCodes } from "./exitCodes.ts";
 import { plain } from "./plain.ts";
@@ -18,7 +18,8 @@ export function queue({ verb, rest, values }: Arguments, by: Identity): Command 
     if (request === null) {
       const { openWaits } = viewOf(await sessions.records(session));
       const asked = openWaits.find((each) => each.wait === wait);
-      const parsed = asked === undefined ? value : parseAnswer(asked, value);
+      const chosen = { value, yes: values.yes, confirm: terminalConfirm() };
+      const parsed = asked === undefined ? value : await chosenAnswer(sessions, asked, chosen);
       await sessions.leave(session, { wait, digest: asked?.digest ?? null, value: parsed, by });
       await scaleOut.enqueue(session);
       return exitCodes.done;

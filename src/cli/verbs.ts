@@ -54,7 +54,7 @@ export const verbs = {
   answer: {
     does: "drive",
     args: ["ID", "WAIT", "VALUE"],
-    options: ["queue", ...driving],
+    options: ["queue", "yes", ...driving],
     help: "answer what a session waits for, and go on",
   },
   abort: {

@@ -30,9 +30,10 @@ function suggestedForDoubt(subject: OpenWait["subject"]): string {
 }
 
 /** The words that answer a wait, for people. */
-export function answerForms({ waitKind }: OpenWait): string {
+export function answerForms({ waitKind, subject }: OpenWait): string {
   switch (waitKind) {
     case "approval":
+      return approvalForms(subject);
     case "budget":
       return 'Answer "approve", or "reject: why".';
     case "gate":
@@ -55,7 +56,7 @@ export function parseAnswer(wait: OpenWait, typed: string): JsonValue {
   switch (wait.waitKind) {
     case "approval":
     case "budget":
-      return { approved: chosen(wait, word, { yes: "approve", no: "reject" }), note: rest };
+      return decided(wait, { word, rest, typed });
     case "gate":
       return chosen(wait, word, { yes: "open", no: null });
     case "boolean":
@@ -64,21 +65,42 @@ export function parseAnswer(wait: OpenWait, typed: string): JsonValue {
       if (typed.trim() === "") throw misunderstood(wait, typed);
       return typed;
     case "schema":
-      return parsed(wait, typed);
+      return parsed(wait, typed, typed);
     case "inDoubt":
       return doubt(wait, { word, rest, typed });
   }
 }
 
-function doubt(
-  wait: OpenWait,
-  { word, rest, typed }: { readonly word: string; readonly rest: string; readonly typed: string },
-): JsonValue {
+/** What was typed, taken apart at its first colon. */
+interface Typed {
+  readonly word: string;
+  readonly rest: string;
+  readonly typed: string;
+}
+
+function approvalForms({ kind }: OpenWait["subject"]): string {
+  if (kind !== "tool") return 'Answer "approve", or "reject: why".';
+  return 'Answer "approve", "approve: session", "approve: always", "edit: ARGUMENTS-AS-JSON", or "reject: why".';
+}
+
+/** A decision. A wider yes is checked against what is offered by who asks for it to be sure. */
+function decided(wait: OpenWait, { word, rest, typed }: Typed): JsonValue {
+  const isTool = wait.waitKind === "approval" && wait.subject.kind === "tool";
+  if (isTool && word === "edit")
+    return { approved: true, note: "", args: parsed(wait, typed, rest) };
+  const approved = chosen(wait, word, { yes: "approve", no: "reject" });
+  const wide = rest.toLowerCase();
+  if (isTool && approved && (wide === "session" || wide === "always"))
+    return { approved, note: "", grant: wide };
+  return { approved, note: rest };
+}
+
+function doubt(wait: OpenWait, { word, rest, typed }: Typed): JsonValue {
   switch (word) {
     case "happened":
       return rest === ""
         ? { choice: "happened" }
-        : { choice: "happened", result: parsed(wait, rest) };
+        : { choice: "happened", result: parsed(wait, typed, rest) };
     case "again":
       return { choice: "runAgain" };
     case "skip":
@@ -89,8 +111,8 @@ function doubt(
   }
 }
 
-function parsed(wait: OpenWait, typed: string): JsonValue {
-  const result = z.string().transform(toJson).pipe(jsonValue).safeParse(typed);
+function parsed(wait: OpenWait, typed: string, json: string): JsonValue {
+  const result = z.string().transform(toJson).pipe(jsonValue).safeParse(json);
   if (result.success) return result.data;
   throw misunderstood(wait, typed);
 }

@@ -1,7 +1,8 @@
 import * as z from "zod";
 import { CairnError } from "./errors.ts";
 import type { FlowContext } from "./flowDefinition.ts";
-import { toolOutput, type DevContainer, type ToolOutput, type WaitSubject } from "./records.ts";
+import { toolOutput, type ToolOutput, type WaitSubject } from "./records.ts";
+import { type DevContainer } from "./sandboxInfo.ts";
 import type { Tool } from "./tool.ts";
 import { approval } from "./waits.ts";
 

@@ -27,6 +27,7 @@ export type CairnErrorCode =
   | "approval.mismatch"
   | "rules.invalid"
   | "rules.unwritable"
+  | "wait.notShown"
   | "flow.unknown"
   | "flow.invalid"
   | "flow.outside"

@@ -1,5 +1,5 @@
 import type { Finding } from "./ports.ts";
-import type { SandboxInfo } from "./records.ts";
+import type { SandboxInfo } from "./sandboxInfo.ts";
 import type { SandboxCheck } from "./sessions.ts";
 
 /** A checked sandbox for people: what it is, one line a control, and the sum. */

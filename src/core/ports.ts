@@ -6,13 +6,13 @@ import type {
   LeftOut,
   ModelReply,
   RecordBody,
-  SandboxInfo,
   SessionRecord,
   SkillsInfo,
   ToolCall,
   TreeInfo,
   Verdict,
 } from "./records.ts";
+import type { SandboxInfo } from "./sandboxInfo.ts";
 
 /** Time, chance and hashing are handed in, so that core can be replayed and simulated. */
 export interface World {

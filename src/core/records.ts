@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { action } from "./action.ts";
+import { sandboxInfo } from "./sandboxInfo.ts";
 
 /**
  * What the store keeps is what the panel shows: one vocabulary, no translator. A record is the
@@ -154,12 +155,46 @@ export const waitSubject = z.discriminatedUnion("kind", [
     refused: z.array(z.string()),
   }),
   z.object({
+    kind: z.literal("egress"),
+    method: z.string(),
+    url: z.string(),
+    /** Who gets it, as the proxy resolved it from the address. */
+    host: z.string(),
+    /** The proxy rule that asks, as a sentence; null where none knows this host. */
+    rule: z.nullable(z.string()),
+  }),
+  z.object({
+    kind: z.literal("service"),
+    service: z.string(),
+    action: z.string(),
+    args: jsonValue,
+    /** Names of the secrets that act for it, never their values. */
+    secrets: z.array(z.string()),
+  }),
+  z.object({
     kind: z.literal("skillUpdate"),
     source: z.string(),
-    /** Commits, or digests where a source has none. */
-    from: z.string(),
+    /** What is in use now; null for the first time. */
+    from: z.nullable(z.string()),
     to: z.string(),
-    changes: z.array(fileChange),
+    files: z.array(fileChange),
+  }),
+  z.object({
+    kind: z.literal("rule"),
+    /** What the rule would do, as a sentence. */
+    sentence: z.string(),
+    scope: z.string(),
+    /** Who or what proposes it. */
+    from: z.string(),
+  }),
+  z.object({
+    kind: z.literal("restoreConflict"),
+    path: z.string(),
+    /** What lies in the folder, and what would replace it, in words. */
+    yours: z.string(),
+    theirs: z.string(),
+    /** From the one to the other; null for a binary file. */
+    diff: z.nullable(z.string()),
   }),
   z.object({
     kind: z.literal("form"),
@@ -280,50 +315,6 @@ export const profile = z.object({
   answerWithinMs: z.nullable(z.int().positive()).default(null),
 });
 export type Profile = z.infer<typeof profile>;
-
-/** A folder's dev container as it was understood when the session was made. */
-export const devContainer = z.object({
-  /** The file, from the root of the folder. */
-  file: z.string(),
-  /** What is approved: the digest of the image, or one over all that it is built from. */
-  identity: z.string(),
-  /** What the image is built from; null for one that exists. */
-  build: z.nullable(
-    z.object({
-      path: z.string(),
-      dockerfile: z.string(),
-      context: z.string(),
-      files: z.number(),
-      bytes: z.number(),
-      args: z.record(z.string(), z.string()),
-      target: z.nullable(z.string()),
-    }),
-  ),
-  env: z.record(z.string(), z.string()),
-  directory: z.string(),
-  commands: z.array(z.object({ name: z.string(), command: z.string() })),
-  /** What it asks for and does not get, a sentence each. */
-  refused: z.array(z.string()),
-  /** True when the same identity was approved for this folder before. */
-  approved: z.boolean(),
-});
-export type DevContainer = z.infer<typeof devContainer>;
-
-export const sandboxInfo = z.object({
-  backend: z.enum(["docker", "bubblewrap", "embedded"]),
-  /** Image reference for people, null where there is none. */
-  image: z.nullable(z.string()),
-  /** Digest of what runs: the image's, together with runtime and GPUs if there are any, or the version of the embedded shell. */
-  digest: z.string(),
-  /** The container runtime, where one was chosen. */
-  runtime: z.exactOptional(z.string()),
-  /** How many GPUs the container has, or `all`; absent for none. */
-  gpus: z.exactOptional(z.union([z.literal("all"), z.int().positive()])),
-  /** One sentence on what this backend cannot do; empty when there is nothing to say. */
-  limits: z.string(),
-  devContainer: z.exactOptional(devContainer),
-});
-export type SandboxInfo = z.infer<typeof sandboxInfo>;
 
 export const skillsInfo = z.object({
   source: z.string(),

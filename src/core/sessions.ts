@@ -15,10 +15,10 @@ import type {
   Identity,
   JsonValue,
   Profile,
-  SandboxInfo,
   SessionRecord,
   SessionStatus,
 } from "./records.ts";
+import type { SandboxInfo } from "./sandboxInfo.ts";
 import type { RetentionPolicy } from "./retention.ts";
 import type { Answer } from "./waitAnswer.ts";
 

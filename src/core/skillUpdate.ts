@@ -41,7 +41,7 @@ function subjectOf(
   { source, commit, digest }: SkillsInfo,
   { from, changes }: NonNullable<SkillsInfo["update"]>,
 ): WaitSubject {
-  return { kind: "skillUpdate", source, from, to: commit ?? digest, changes };
+  return { kind: "skillUpdate", source, from, to: commit ?? digest, files: changes };
 }
 
 function refused({ source }: SkillsInfo, why: string): CairnError {

@@ -6,6 +6,7 @@ import type { World } from "./ports.ts";
 import { decision, type Identity, type JsonValue } from "./records.ts";
 import type { OpenWait, SessionView } from "./replay.ts";
 import { timeLeft } from "./timeLeft.ts";
+import { utcTime } from "./utcTime.ts";
 
 export interface Answer {
   readonly wait: string;
@@ -25,7 +26,7 @@ export function openWait({ openWaits, answered }: SessionView, answer: Answer): 
     if (before !== undefined) {
       throw new CairnError(
         "wait.answered",
-        `This was answered already by ${before.by.user} (${before.by.surface}), and the first answer counts: ${answer.wait}.`,
+        `This was already answered by ${before.by.user} (${before.by.surface}) at ${utcTime(before.at)}, and the first answer counts: ${answer.wait}.`,
       );
     }
     const names = openWaits.map((open) => open.wait).join(", ") || "none";

@@ -3,6 +3,7 @@ import type { Folders } from "./folders.ts";
 import type { KnownSessions } from "./knownSessions.ts";
 import type { LeftOutNews } from "./leftOutNews.ts";
 import type { LogChannel } from "./log.ts";
+import type { Operator } from "./operator.ts";
 import type { Panel } from "./panel.ts";
 import type { ReplayDocuments } from "./replayDocument.ts";
 import type { SandboxPolicy } from "./sandboxPolicy.ts";
@@ -14,6 +15,7 @@ export interface CommandParts {
   readonly known: KnownSessions;
   readonly runs: Runs;
   readonly panel: Panel;
+  readonly operator: Operator;
   readonly replays: ReplayDocuments;
   readonly policy: SandboxPolicy;
   readonly leftOut: LeftOutNews;

@@ -1,37 +1,46 @@
-import { userInfo } from "node:os";
 import * as vscode from "vscode";
 import { CairnError } from "../core/errors.ts";
 import type { Log } from "../core/ports.ts";
+import type { WaitFacts } from "../core/sessions.ts";
 import type { Answer } from "../core/waitAnswer.ts";
-import { fromPanel, type ToPanel } from "../protocol.ts";
-import type { KnownSessions, KnownWait } from "./knownSessions.ts";
+import type { FromPanel, ToPanel } from "../protocol.ts";
+import { giveAnswer, type AnsweringParts } from "./answering.ts";
+import type { KnownWait } from "./knownSessions.ts";
+import { PanelDoor, type ShownWait } from "./panelDoor.ts";
 import { panelHtml } from "./panelHtml.ts";
-import { panelWait } from "./panelWait.ts";
-import { shortened, type Runs } from "./runs.ts";
+import { factsOf, panelWait } from "./panelWait.ts";
 import { showError } from "./showError.ts";
+import { WaitNews } from "./waitNews.ts";
 
-export interface PanelParts {
+export interface PanelParts extends AnsweringParts {
   readonly extension: vscode.Uri;
-  readonly known: KnownSessions;
-  readonly runs: Runs;
   readonly log: Log;
   /** Shows how many wait while the panel was never opened, and so has no badge of its own. */
   readonly badge: (badge: vscode.ViewBadge | undefined) => void;
 }
 
+type AnswerMessage = Extract<FromPanel, { kind: "answer" | "abort" }>;
+
 /** The approvals view: carries open waits out and answers in. Decides nothing. */
 export class Panel implements vscode.WebviewViewProvider, vscode.Disposable {
   readonly #parts: PanelParts;
   readonly #changes: vscode.Disposable;
+  readonly #door = new PanelDoor(() => performance.now());
+  readonly #news: WaitNews;
   #view: vscode.WebviewView | null = null;
   /** A message to a page whose script does not run yet is dropped. */
   #ready = false;
   #focus = false;
   #waits: readonly KnownWait[] = [];
+  #facts: ReadonlyMap<string, WaitFacts | null> = new Map();
   #updating = Promise.resolve();
 
   constructor(parts: PanelParts) {
     this.#parts = parts;
+    this.#news = new WaitNews(
+      async () => parts.known.waits(),
+      async () => this.show(),
+    );
     this.#changes = parts.known.onDidChange(() => {
       this.#updating = this.#updating
         .then(async () => this.#update())
@@ -50,7 +59,9 @@ export class Panel implements vscode.WebviewViewProvider, vscode.Disposable {
       localResourceRoots: [vscode.Uri.joinPath(extension, "dist")],
     };
     webview.onDidReceiveMessage((raw: unknown) => {
-      this.#receive(raw).catch(async (error: unknown) => showError(error, log));
+      const message = this.#door.read(raw, log);
+      if (message === null) return;
+      this.#receive(message).catch(async (error: unknown) => showError(error, log));
     });
     view.onDidChangeVisibility(() => {
       if (view.visible) void known.refresh();
@@ -71,77 +82,73 @@ export class Panel implements vscode.WebviewViewProvider, vscode.Disposable {
 
   dispose(): void {
     this.#changes.dispose();
+    this.#news.dispose();
   }
 
   async #update(): Promise<void> {
-    const before = new Set(this.#waits.map(keyOf));
-    this.#waits = await this.#parts.known.waits();
-    const news = this.#waits.filter((wait) => !before.has(keyOf(wait)));
-    if (news.length === 0 && this.#waits.length === before.size) return;
+    const { known, runs, log } = this.#parts;
+    const before = new Set(this.#waits.map(({ record }) => keyOf(record)));
+    const waits = await known.waits();
+    const facts = waits.map(async (wait) => {
+      const key = keyOf(wait.record);
+      return [key, this.#facts.get(key) ?? (await factsOf(known, wait, log))] as const;
+    });
+    this.#facts = new Map(await Promise.all(facts));
+    this.#waits = waits;
+    const news = waits.filter(({ record }) => !before.has(keyOf(record)));
+    if (news.length === 0 && waits.length === before.size) return;
     this.#showBadge();
     this.#post();
-    const [first] = news;
-    if (first === undefined) return;
-    if (news.some(({ record }) => this.#parts.runs.startedHere(record.session))) await this.show();
-    else if (this.#view?.visible !== true) void this.#announce(first, news.length - 1);
+    if (news.length === 0) return;
+    const expected = news.some(({ record }) => runs.startedHere(record.session));
+    if (expected) await this.show();
+    const looks = vscode.window.state.focused && (expected || this.#view?.visible === true);
+    if (!looks) this.#news.tell();
   }
 
-  async #announce({ record, goal }: KnownWait, more: number): Promise<void> {
-    const others = more > 0 ? ` And ${more} more.` : "";
-    const choice = await vscode.window.showInformationMessage(
-      `A session waits for you: ${shortened(goal)} · ${shortened(record.question)}${others}`,
-      "Show",
-    );
-    if (choice !== undefined) await this.show();
-  }
-
-  async #receive(raw: unknown): Promise<void> {
-    const message = fromPanel.parse(raw);
+  async #receive(message: FromPanel): Promise<void> {
     switch (message.kind) {
       case "ready":
         this.#ready = true;
+        this.#door.reset();
         this.#post();
         await this.#parts.known.refresh();
         break;
-      case "answer": {
-        const { session, wait, digest, answer: value } = message;
-        await this.#answer(session, { wait, digest, value });
+      case "answer":
+        await this.#answer(message, { value: message.answer });
         break;
-      }
-      case "abort": {
-        const { session, wait, digest } = message;
-        await this.#answer(session, { wait, digest, value: null, ended: "aborted" });
+      case "abort":
+        await this.#answer(message, { value: null, ended: "aborted" });
         break;
-      }
       case "openReplay":
         await vscode.commands.executeCommand("cairn.replaySession", { session: message.session });
         break;
     }
   }
 
-  async #answer(session: string, answer: Omit<Answer, "by">): Promise<void> {
-    const { known, runs } = this.#parts;
+  async #answer(shown: AnswerMessage, given: Pick<Answer, "value" | "ended">): Promise<void> {
+    const { session, wait, digest } = shown;
     try {
-      const sessions = await known.sessionsOf(session);
-      const by = { user: userInfo().username, surface: "panel" } as const;
-      await runs.follow(await sessions.answer(session, { ...answer, by }));
+      this.#door.take(shown);
+      await giveAnswer(this.#parts, session, { wait, digest, ...given, surface: "panel" });
     } catch (error) {
       if (!CairnError.is(error)) throw error;
       this.#parts.log(`${error.code}: ${error.message}`);
-      await this.#send({
-        kind: "refused",
-        session,
-        wait: answer.wait,
-        sentence: error.message,
-      });
-      await known.refresh();
+      const known = this.#waits.some(({ record }) => keyOf(record) === keyOf(shown));
+      const nonce = known ? this.#door.nonceFor(shown) : null;
+      await this.#send({ kind: "refused", session, wait, sentence: error.message, nonce });
+      await this.#parts.known.refresh();
     }
   }
 
   #post(): void {
     if (!this.#ready) return;
     const now = Date.now();
-    const waits = this.#waits.map((wait) => panelWait(wait, now));
+    this.#door.keepOnly(this.#waits.map(({ record }) => record));
+    const waits = this.#waits.map((wait) => {
+      const facts = this.#facts.get(keyOf(wait.record)) ?? null;
+      return panelWait(wait, { facts, nonce: this.#door.nonceFor(wait.record), now });
+    });
     void this.#send({ kind: "waits", waits, focus: this.#focus });
     this.#focus = false;
   }
@@ -159,6 +166,6 @@ export class Panel implements vscode.WebviewViewProvider, vscode.Disposable {
   }
 }
 
-function keyOf({ record }: KnownWait): string {
-  return [record.session, record.wait, record.digest].join("\n");
+function keyOf({ session, wait, digest }: ShownWait): string {
+  return [session, wait, digest].join("\n");
 }

@@ -1,13 +1,41 @@
+import { CairnError } from "../core/errors.ts";
+import type { Log } from "../core/ports.ts";
+import type { WaitFacts } from "../core/sessions.ts";
 import { amount } from "../core/spending.ts";
 import type { PanelWait } from "../protocol.ts";
-import type { KnownWait } from "./knownSessions.ts";
+import type { KnownSessions, KnownWait } from "./knownSessions.ts";
+
+/** What is known beside the record of a wait; null when that is nothing, or cannot be had. */
+export async function factsOf(
+  known: KnownSessions,
+  { record }: KnownWait,
+  log: Log,
+): Promise<WaitFacts | null> {
+  if (record.waitKind !== "approval") return null;
+  const { session, wait } = record;
+  try {
+    const facts = await (await known.sessionsOf(session)).waitFacts(session, wait);
+    const { alike, grants } = facts;
+    return alike.approved + alike.rejected + grants.length === 0 ? null : facts;
+  } catch (error) {
+    if (!CairnError.is(error)) throw error;
+    log(`${error.code}: ${error.message}`);
+    return null;
+  }
+}
 
 /** A wait as the panel shows it: the record itself, and what only the host can say of it. */
-export function panelWait({ record, goal }: KnownWait, now: number): PanelWait {
+export function panelWait(
+  { record, goal }: KnownWait,
+  said: Pick<PanelWait, "facts" | "nonce"> & { readonly now: number },
+): PanelWait {
   const { subject, deadlineMs, at } = record;
+  const { facts, nonce, now } = said;
   return {
     record,
     goal,
+    nonce,
+    facts,
     amounts:
       subject.kind === "budget"
         ? {

@@ -1,4 +1,3 @@
-import { userInfo } from "node:os";
 import * as vscode from "vscode";
 import { chooseSession } from "./chooseSession.ts";
 import { closeReplays } from "./closeReplays.ts";
@@ -17,7 +16,10 @@ export async function retrySession(
 }
 
 /** Ends a session for good, after a question that says what stays. */
-export async function cancelSession({ known }: CommandParts, argument: unknown): Promise<void> {
+export async function cancelSession(
+  { known, operator }: CommandParts,
+  argument: unknown,
+): Promise<void> {
   const states = ["running", "waiting", "interrupted"] as const;
   const chosen = await chooseSession(known, argument, { states, verb: "cancel" });
   if (chosen === undefined) return;
@@ -34,8 +36,7 @@ export async function cancelSession({ known }: CommandParts, argument: unknown):
     { title: "Keep Session", isCloseAffordance: true },
   );
   if (sure === undefined || sure.isCloseAffordance === true) return;
-  const by = { user: userInfo().username, surface: "quickPick" } as const;
-  await (await known.sessionsOf(session)).cancel(session, by);
+  await (await known.sessionsOf(session)).cancel(session, operator.by("quickPick"));
   await known.refresh();
 }
 

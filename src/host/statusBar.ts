@@ -18,7 +18,7 @@ export function statusBar(known: KnownSessions, statuses: Statuses): vscode.Disp
   const show = async (): Promise<void> => {
     clearTimeout(timer);
     const running = known.all.filter(({ state }) => state === "running").length;
-    const waiting = known.all.filter(({ state }) => state === "waiting").length;
+    const waiting = (await known.waits()).length;
     const parts = [
       running > 0 ? `$(sync~spin) ${running} running` : "",
       waiting > 0 ? `$(bell-dot) ${waiting} waiting` : "",
@@ -46,7 +46,7 @@ function tooltip(
   known: KnownSessions,
   workers: readonly WorkerStatus[],
 ): vscode.MarkdownString {
-  const counts = `Sessions of Cairn: ${running} running, ${waiting} waiting for you. Click for what they ask.`;
+  const counts = `Sessions of Cairn: ${running} running. ${waiting === 1 ? "1 question waits" : `${waiting} questions wait`} for you. Click for what they ask.`;
   const goals = new Map(known.all.map(({ session, goal }) => [session, goal]));
   const lines = workers.map((worker) => workerLine(worker, goals.get(worker.session) ?? ""));
   return new vscode.MarkdownString([counts, ...lines].join("\n\n"));

@@ -10,7 +10,7 @@ import type {
   SandboxHost,
   SandboxUsage,
 } from "../core/ports.ts";
-import type { SandboxInfo } from "../core/records.ts";
+import type { SandboxInfo } from "../core/sandboxInfo.ts";
 import type { BubblewrapPaths } from "./bubblewrapArguments.ts";
 import { bubblewrapFilter } from "./bubblewrapFilter.ts";
 import { BubblewrapPlace, countsApart } from "./bubblewrapPlace.ts";

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type Docker from "dockerode";
 import * as z from "zod";
 import { CairnError } from "../core/errors.ts";
-import type { SandboxInfo } from "../core/records.ts";
+import type { SandboxInfo } from "../core/sandboxInfo.ts";
 import { answerOf, connectEngine } from "./dockerEngine.ts";
 import type { DockerSandboxOptions } from "./dockerSandboxOptions.ts";
 

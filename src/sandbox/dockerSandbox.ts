@@ -11,7 +11,7 @@ import type {
   SandboxUsage,
   TerminalScreen,
 } from "../core/ports.ts";
-import type { SandboxInfo } from "../core/records.ts";
+import type { SandboxInfo } from "../core/sandboxInfo.ts";
 import { askToEnd } from "./askToEnd.ts";
 import { readLabels } from "./containerLabels.ts";
 import {

@@ -10,7 +10,7 @@ import type {
   SandboxHost,
   SandboxUsage,
 } from "../core/ports.ts";
-import type { SandboxInfo } from "../core/records.ts";
+import type { SandboxInfo } from "../core/sandboxInfo.ts";
 import type { CommandOutput } from "./commandOutput.ts";
 import { deferred } from "./deferred.ts";
 import { checkEmbedded } from "./embeddedCheck.ts";

@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import type Docker from "dockerode";
 import { CairnError } from "../core/errors.ts";
 import type { Log } from "../core/ports.ts";
-import type { DevContainer, SandboxInfo } from "../core/records.ts";
+import type { DevContainer, SandboxInfo } from "../core/sandboxInfo.ts";
 import { ApprovedImages } from "./approvedImages.ts";
 import { readBuildContext, readFolderText, type BuildContext } from "./buildContext.ts";
 import { readDevContainer, type DevContainerFile } from "./devContainerFile.ts";

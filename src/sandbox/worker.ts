@@ -10,7 +10,7 @@ import type {
   SandboxUsage,
   TerminalScreen,
 } from "../core/ports.ts";
-import type { SandboxInfo } from "../core/records.ts";
+import type { SandboxInfo } from "../core/sandboxInfo.ts";
 import type { WorkerState, WorkerStatus } from "../core/workerStatus.ts";
 import { deferred } from "./deferred.ts";
 import { findTools } from "./findTools.ts";

@@ -188,7 +188,7 @@ suite("S6 human approval: lookup, draft, ask_question pauses, publish", { concur
     assert.deepEqual([taken?.ended, taken?.answer], ["aborted", null]);
     assert.match(aborted.stdout, /completed/);
     const again = await here.do(["abort", session, wait]);
-    assert.match(again.stderr, /was answered already by .* \[wait\.answered\]/);
+    assert.match(again.stderr, /was already answered by .* at .* UTC \[wait\.answered\]/);
 
     const other = await paused();
     const cancelled = await other.desk.do(["cancel", other.session]);
@@ -247,7 +247,7 @@ suite("S6 human approval: lookup, draft, ask_question pauses, publish", { concur
       "The operator does not answer this. Go on without it, or stop.",
     );
     const late = await here.do(["answer", session, wait, "Yes."]);
-    assert.match(late.stderr, /answered already by nobody \(deadline\)/);
+    assert.match(late.stderr, /already answered by nobody \(deadline\)/);
   });
 });
 

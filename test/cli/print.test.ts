@@ -142,7 +142,7 @@ test("a wait shows all that its answer is bound to, and a command that answers i
   const tool = {
     kind: "tool",
     tool: "exec",
-    args: {},
+    args: { command: "rm -rf /\ntrue" },
     what: "rm -rf /\ntrue",
     where: "the docker sandbox",
     reason: "to tidy up",

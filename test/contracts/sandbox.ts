@@ -3,7 +3,7 @@ import { lstat, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import type { ExecResult, Sandbox, SandboxHost } from "../../src/core/ports.ts";
-import { sandboxInfo } from "../../src/core/records.ts";
+import { sandboxInfo } from "../../src/core/sandboxInfo.ts";
 
 export interface SandboxUnderTest {
   readonly sandbox: SandboxHost;

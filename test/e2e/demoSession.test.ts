@@ -198,7 +198,7 @@ suite("a second window on the same folder", () => {
     await card(first, "Apply 1 change to your folder?").waitFor();
     process.kill(host, "SIGCONT");
 
-    const refused = panelOf(second).getByRole("alert").filter({ hasText: "answered already by" });
+    const refused = panelOf(second).getByRole("alert").filter({ hasText: "already answered by" });
     await refused.waitFor();
     await card(second, "Apply 1 change to your folder?").waitFor();
     await screenshot(second, "late");

@@ -2,176 +2,53 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, beforeEach, suite, test } from "node:test";
-import type { Browser, Locator, Page } from "playwright-core";
-import type { WaitKind, WaitSubject } from "../../src/core/records.ts";
-import { fromPanel, type PanelWait, type ToPanel } from "../../src/protocol.ts";
+import type { Locator, Page } from "playwright-core";
+import type { WaitSubject } from "../../src/core/records.ts";
+import type { PanelWait, ToPanel } from "../../src/protocol.ts";
 import { root } from "../harness/root.ts";
-import { launchBrowser } from "../vscode/browser.ts";
-
-const address = "http://panel.test/";
-const html = `<!doctype html><html lang="en"><title>Approvals</title>
-<link rel="stylesheet" href="panel.css"><body><script src="webview.js"></script></body></html>`;
-
-/** Stands in for the editor: keeps what the panel says. */
-const editor = `window.sent = [];
-  window.acquireVsCodeApi = () => ({ postMessage: (message) => window.sent.push(message) });`;
-
-const apply: WaitSubject = {
-  kind: "apply",
-  base: "b",
-  tree: "t",
-  changes: [
-    {
-      path: "src/a.sh",
-      change: "modified",
-      binary: false,
-      conflict: null,
-      diff: "--- a/src/a.sh\n+++ b/src/a.sh\n@@ -1,2 +1,3 @@\n same\n--- dashes\n+one\n+two\n",
-    },
-    { path: "logo.png", change: "added", binary: true, conflict: null, diff: null },
-    {
-      path: "mine.txt",
-      change: "modified",
-      binary: false,
-      conflict: "You changed it since the session began.",
-      diff: "--- a\n+++ b\n@@ -1 +1 @@\n-x\n+y\n",
-    },
-  ],
-};
-const command = (what: string): WaitSubject => ({
-  kind: "tool",
-  tool: "exec",
-  args: { command: what },
-  what,
-  where: "the embedded sandbox",
-  reason: "I only list files.",
-});
-const question: WaitSubject = { kind: "question", question: "Which one?", choices: ["A", "B"] };
-const inDoubt: WaitSubject = {
-  kind: "inDoubt",
-  what: "write a.txt",
-  startedAt: 0,
-  operation: "op",
-  sent: ["a.txt"],
-  observed: "1 of 1 file is there.",
-  seen: "happened",
-};
-const budget: WaitSubject = {
-  kind: "budget",
-  budget: "tokens",
-  limit: 1000,
-  used: 1204,
-  add: 1000,
-  next: "another request to the model",
-};
-const form: WaitSubject = {
-  kind: "form",
-  about: { files: 3 },
-  schema: { type: "object", properties: { name: { type: "string" } } },
-};
-
-const image: WaitSubject = {
-  kind: "image",
-  image: "cairn-dev:1",
-  identity: "build:abc",
-  file: ".devcontainer/devcontainer.json",
-  dockerfile: "RUN <img src=x>",
-  context: "3 files go into the build.",
-  env: {},
-  commands: [{ name: "one", command: "<b>make</b>" }],
-  refused: ["initializeCommand: it never runs."],
-};
-
-const usualKinds: Readonly<Record<WaitSubject["kind"], WaitKind>> = {
-  tool: "approval",
-  apply: "approval",
-  question: "text",
-  inDoubt: "inDoubt",
-  budget: "budget",
-  form: "schema",
-  image: "approval",
-  skillUpdate: "approval",
-};
-
-function wait(
-  name: string,
-  subject: WaitSubject,
-  change: Partial<PanelWait["record"]> = {},
-): PanelWait {
-  return {
-    goal: "Mend the test",
-    amounts: null,
-    leftMs: null,
-    record: {
-      kind: "wait.opened",
-      session: "s1",
-      seq: 7,
-      at: 0,
-      wait: name,
-      waitKind: usualKinds[subject.kind],
-      question: `About ${name}?`,
-      subject,
-      digest: `digest of ${name}`,
-      ...change,
-    },
-  };
-}
+import {
+  apply,
+  budget,
+  command,
+  egress,
+  form,
+  image,
+  inDoubt,
+  PanelPage,
+  question,
+  restoreConflict,
+  rule,
+  service,
+  skillUpdate,
+  wait,
+} from "./panelPage.ts";
 
 suite("the approvals panel", () => {
-  let browser: Browser;
+  let panel: PanelPage;
   let page: Page;
 
   before(async () => {
-    browser = await launchBrowser();
-    page = await browser.newPage();
-    await page.addInitScript(editor);
-    await page.route(`${address}**`, async (route) => {
-      const name = new URL(route.request().url()).pathname.slice(1);
-      if (name === "") await route.fulfill({ contentType: "text/html", body: html });
-      else await route.fulfill({ path: join(root, "dist", name) });
-    });
-    await page.clock.install({ time: 0 });
+    panel = await PanelPage.open();
+    ({ page } = panel);
   });
-  after(async () => browser.close());
-  beforeEach(async () => {
-    await page.goto(address);
-    await page.clock.pauseAt((await page.evaluate(() => Date.now())) + 1000);
-  });
+  after(async () => panel.close());
+  beforeEach(async () => panel.reset());
 
-  async function tell(message: ToPanel): Promise<void> {
-    const data = JSON.stringify(message);
-    await page.evaluate(`window.dispatchEvent(new MessageEvent("message", { data: ${data} }))`);
-  }
-
-  async function show(...waits: readonly PanelWait[]): Promise<void> {
-    await tell({ kind: "waits", waits, focus: true });
-  }
-
-  async function armed(): Promise<void> {
-    await page.clock.runFor(500);
-  }
-
-  async function answers(): Promise<readonly unknown[]> {
-    const sent: unknown[] = await page.evaluate("window.sent");
-    return sent.flatMap((raw) => {
-      const message = fromPanel.parse(raw);
-      return message.kind === "answer" ? [message.answer] : [];
-    });
-  }
-
-  function button(name: string): Locator {
-    return page.getByRole("button", { name, exact: true });
-  }
+  const tell = async (message: ToPanel): Promise<void> => panel.tell(message);
+  const show = async (...waits: readonly PanelWait[]): Promise<void> => panel.show(...waits);
+  const armed = async (): Promise<void> => panel.armed();
+  const answers = async (): Promise<readonly unknown[]> => panel.answers();
+  const button = (name: string): Locator => panel.button(name);
 
   test("a card that has just appeared takes no answer, and one half a second old does", async () => {
     await show(wait("one", command("ls")));
-    await button("Approve").click();
+    await button("Approve Once").click();
     await page.keyboard.press("Control+Enter");
     await page.clock.runFor(499);
-    await button("Approve").click();
+    await button("Approve Once").click();
     assert.deepEqual(await answers(), []);
     await page.clock.runFor(1);
-    await button("Approve").click();
+    await button("Approve Once").click();
     assert.deepEqual(await answers(), [{ approved: true, note: "" }]);
   });
 
@@ -179,7 +56,7 @@ suite("the approvals panel", () => {
     await show(wait("one", command("ls")));
     await armed();
     await show(wait("one", command("ls")), wait("two", command("rm x")));
-    await button("Approve").first().click();
+    await button("Approve Once").first().click();
     assert.deepEqual(await answers(), []);
   });
 
@@ -188,7 +65,7 @@ suite("the approvals panel", () => {
     await armed();
     await page.keyboard.press("Control+Enter");
     await page.keyboard.press("Control+Enter");
-    await button("Approve").click({ force: true });
+    await button("Approve Once").click({ force: true });
     assert.equal((await answers()).length, 1);
   });
 
@@ -197,7 +74,9 @@ suite("the approvals panel", () => {
     await armed();
     await page.keyboard.press("Control+Enter");
     const second = page.getByRole("article").nth(1);
-    await second.getByRole("textbox").fill("not now");
+    await second.getByRole("button", { name: "Reject…" }).click();
+    await armed();
+    await page.keyboard.type("not now");
     await page.keyboard.press("Control+Enter");
     assert.deepEqual(await answers(), [
       { approved: true, note: "" },
@@ -318,7 +197,8 @@ suite("the approvals panel", () => {
     assert.equal(await button("Take back the question").count(), 1);
     await button("Take back the question").click();
     const sent: unknown[] = await page.evaluate("window.sent");
-    const abort = { kind: "abort", session: "s1", wait: "one", digest: "digest of one" };
+    const shown = { session: "s1", wait: "one", digest: "digest of one", nonce: "nonce of one" };
+    const abort = { kind: "abort", ...shown };
     assert.deepEqual(sent.at(-1), abort);
   });
 
@@ -366,12 +246,12 @@ suite("the approvals panel", () => {
   test("a refused answer says why, and stays until it was read", async () => {
     await show(wait("one", command("ls")));
     await armed();
-    await button("Approve").click();
+    await button("Approve Once").click();
     const sentence = "one was answered already by ann (cli). The first answer counts.";
-    await tell({ kind: "refused", session: "s1", wait: "one", sentence });
+    await tell({ kind: "refused", session: "s1", wait: "one", sentence, nonce: null });
     await tell({ kind: "waits", waits: [], focus: false });
     assert.equal(await page.getByRole("alert").textContent(), sentence);
-    assert.equal(await button("Approve").count(), 0);
+    assert.equal(await button("Approve Once").count(), 0);
     await button("Dismiss").click();
     await page.getByText("Nothing waits for you.").waitFor();
   });
@@ -379,11 +259,12 @@ suite("the approvals panel", () => {
   test("an answer that is refused after its wait has gone brings the card back", async () => {
     await show(wait("one", command("ls")));
     await armed();
-    await button("Approve").click();
+    await button("Approve Once").click();
     await tell({ kind: "waits", waits: [], focus: false });
-    await tell({ kind: "refused", session: "s1", wait: "one", sentence: "Ann was first." });
+    const refused = { kind: "refused", session: "s1", wait: "one", nonce: null } as const;
+    await tell({ ...refused, sentence: "Ann was first." });
     assert.equal(await page.getByRole("alert").textContent(), "Ann was first.");
-    assert.equal(await button("Approve").count(), 0);
+    assert.equal(await button("Approve Once").count(), 0);
   });
 
   test("what was typed survives when another card comes or goes", async () => {
@@ -422,6 +303,11 @@ suite("the approvals panel", () => {
       wait("nine", form, { waitKind: "gate", seq: 9 }),
       wait("ten", form, { waitKind: "boolean", seq: 10 }),
       wait("eleven", image, { seq: 11 }),
+      wait("twelve", egress, { seq: 12 }),
+      wait("thirteen", service, { seq: 13 }),
+      wait("fourteen", skillUpdate, { seq: 14 }),
+      wait("fifteen", rule, { seq: 15 }),
+      wait("sixteen", restoreConflict, { seq: 16 }),
     );
     await page.evaluate(axe);
     await armed();

@@ -1,6 +1,6 @@
 import type { CommandPart } from "../../src/core/action.ts";
 import type { ExecOptions, ExecResult, Finding, SandboxHost } from "../../src/core/ports.ts";
-import type { SandboxInfo } from "../../src/core/records.ts";
+import type { SandboxInfo } from "../../src/core/sandboxInfo.ts";
 
 /** Runs nothing: remembers the commands and answers each with the same result. */
 export class FakeSandbox implements SandboxHost {

@@ -3,7 +3,7 @@ import { after, suite, test } from "node:test";
 import Docker from "dockerode";
 import * as z from "zod";
 import { CairnError } from "../../src/core/errors.ts";
-import { sandboxInfo } from "../../src/core/records.ts";
+import { sandboxInfo } from "../../src/core/sandboxInfo.ts";
 import { engineRuntimes } from "../../src/sandbox/dockerInfo.ts";
 import { startEngine, type TestEngine } from "../harness/engine.ts";
 import { dockerPlace } from "./dockerPlace.ts";

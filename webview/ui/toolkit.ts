@@ -24,7 +24,10 @@ export interface Control {
 }
 
 export interface TextControl extends Control {
+  /** Without the blanks around it. */
   readonly text: string;
+  readonly raw: string;
+  set(text: string): void;
 }
 
 /** Registers the elements that the panel uses. */
@@ -63,6 +66,12 @@ export function textArea(label: string, rows: number): TextControl {
     element,
     get text() {
       return element.value.trim();
+    },
+    get raw() {
+      return element.value;
+    },
+    set: (text) => {
+      element.value = text;
     },
     setEnabled: (enabled) => element.toggleAttribute("disabled", !enabled),
   };

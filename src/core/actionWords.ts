@@ -1,0 +1,37 @@
+import type { Action, RiskClass } from "./action.ts";
+import type { GrantOffer, WaitFacts } from "./sessions.ts";
+
+/** What may come of an action, for people. */
+export const riskWords: Readonly<Record<RiskClass, string>> = {
+  R0: "It only reads.",
+  R1: "It changes the session's own copy, not your files.",
+  R2: "It changes your files.",
+  R3: "It leaves this machine.",
+  R4: "It changes what governs the agent: rules, secrets, skills or images.",
+};
+
+/** What an action is given of the network and of secrets, by name. */
+export function reachWords({ network, secrets }: Action["place"]): string {
+  if (network.length === 0 && secrets.length === 0) return "No network, no secrets";
+  const rules = network.length === 0 ? "No network" : `Network: ${network.join(", ")}`;
+  const names = secrets.length === 0 ? "no secrets" : `secrets: ${secrets.join(", ")}`;
+  return `${rules}; ${names}`;
+}
+
+/** What the operator decided on alike actions before; null where there were none. */
+export function alikeWords({ approved, rejected }: WaitFacts["alike"]): string | null {
+  if (approved + rejected === 0) return null;
+  return `You approved ${approved} alike before, and rejected ${rejected}.`;
+}
+
+/** What the rule of a wider yes would have done so far. */
+export function pastWords({ seen, passed, rejected }: GrantOffer["past"]): string {
+  if (seen === 0) return "Nothing in this folder's history is a case of it yet.";
+  const bad = rejected === 0 ? "" : `, ${rejected} of them you rejected`;
+  return `It would have passed ${passed} of ${seen} actions in this folder so far${bad}.`;
+}
+
+/** The program that a command runs, when it is certain and the first of it; null for all else. */
+export function programOf(action: Action | undefined): string | null {
+  return action?.command?.[0]?.argv[0] ?? null;
+}
