@@ -1,9 +1,11 @@
-import type { World } from "./core/ports.ts";
-import type { OpenWait } from "./core/replay.ts";
+import type { SessionSummary, World } from "./core/ports.ts";
+import { statusOf, type OpenWait } from "./core/replay.ts";
 import { timeLeft } from "./core/timeLeft.ts";
 
 export interface DeadlineOptions {
   readonly world: Pick<World, "now" | "boot">;
+  /** What is open of a session. */
+  readonly open: (session: string) => Promise<readonly OpenWait[]>;
   /** Ends a wait whose time is over. Never rejects. */
   readonly expire: (wait: OpenWait) => Promise<void>;
 }
@@ -18,10 +20,36 @@ const longestMs = 2 ** 31 - 1;
  */
 export class Deadlines {
   readonly #options: DeadlineOptions;
-  readonly #timers = new Map<string, NodeJS.Timeout>();
+  readonly #timers = new Map<string, { readonly wait: OpenWait; readonly timer: NodeJS.Timeout }>();
+  /** The newest record, by session, up to which its waits are known. */
+  readonly #looked = new Map<string, number>();
 
   constructor(options: DeadlineOptions) {
     this.#options = options;
+  }
+
+  /** Times what is open of those sessions that changed since they were looked at, and ends what is over. */
+  async look(summaries: readonly SessionSummary[]): Promise<void> {
+    await Promise.all(
+      summaries.map(async ({ session, last, readOnly }) => {
+        if (readOnly || this.#looked.get(session) === last.seq) return;
+        this.#looked.set(session, last.seq);
+        this.watch(session, statusOf(last) === "waiting" ? await this.#options.open(session) : []);
+      }),
+    );
+    // A timer does not count the time that a machine sleeps.
+    const over = [...this.#timers.values()].filter(
+      ({ wait }) => this.#counts(wait) && this.#left(wait) === 0,
+    );
+    for (const { wait } of over) {
+      this.#forget(keyOf(wait));
+      this.#time(wait, 0);
+    }
+  }
+
+  /** The session is looked at again, though it did not change. */
+  forget(session: string): void {
+    this.#looked.delete(session);
   }
 
   /** Times what is open of a session, and forgets what is not. */
@@ -32,11 +60,7 @@ export class Deadlines {
       if (key.startsWith(`${session}\n`) && !keys.has(key)) this.#forget(key);
     }
     for (const wait of timed) {
-      const left = timeLeft(wait, this.#options.world) ?? 0;
-      const key = keyOf(wait);
-      // A timer does not count the time that a machine sleeps.
-      if (left <= 0 && this.#counts(wait)) this.#forget(key);
-      if (!this.#timers.has(key)) this.#time(wait, Math.max(left, 0));
+      if (!this.#timers.has(keyOf(wait))) this.#time(wait, this.#left(wait));
     }
   }
 
@@ -56,7 +80,11 @@ export class Deadlines {
       void this.#options.expire(wait);
     }, step);
     timer.unref();
-    this.#timers.set(key, timer);
+    this.#timers.set(key, { wait, timer });
+  }
+
+  #left(wait: OpenWait): number {
+    return Math.max(timeLeft(wait, this.#options.world) ?? 0, 0);
   }
 
   /** Whether the time that is left is known, and no guess by a clock that can be set. */
@@ -65,7 +93,7 @@ export class Deadlines {
   }
 
   #forget(key: string): void {
-    clearTimeout(this.#timers.get(key));
+    clearTimeout(this.#timers.get(key)?.timer);
     this.#timers.delete(key);
   }
 }

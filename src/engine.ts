@@ -1,17 +1,15 @@
 import type { AuditTrail } from "./audit/auditTrail.ts";
 import { openAudit } from "./auditParts.ts";
-import { agentFlow } from "./core/agent.ts";
 import { auditProblems } from "./core/audit.ts";
 import { derive, type DerivationRequest } from "./core/derivation.ts";
 import { CairnError } from "./core/errors.ts";
 import { explain, type Explanation } from "./core/explain.ts";
-import { findFlow, type FlowDefinition } from "./core/flowDefinition.ts";
+import type { FlowDefinition } from "./core/flowDefinition.ts";
 import type {
   DurableDriver,
   Log,
   SandboxHost,
   SandboxTerminal,
-  SessionSummary,
   StoreProblem,
   Survey,
   TerminalScreen,
@@ -23,7 +21,7 @@ import type {
   SessionSpec,
   SessionStatus,
 } from "./core/records.ts";
-import { statusOf, viewOf, type OpenWait } from "./core/replay.ts";
+import { viewOf, type OpenWait } from "./core/replay.ts";
 import { chooseExpired, keptSessions, type RetentionPolicy } from "./core/retention.ts";
 import { Session } from "./core/session.ts";
 import { SessionAudit } from "./core/sessionAudit.ts";
@@ -51,7 +49,9 @@ import { Workers } from "./sandbox/workers.ts";
 import { openStore } from "./openStore.ts";
 import { processSecrets } from "./processParts.ts";
 import type { Secrets } from "./redaction/secrets.ts";
+import { pastOf } from "./pastSessions.ts";
 import { PartsMaker } from "./sessionParts.ts";
+import { sessionSpec, type SpecParts } from "./sessionSpec.ts";
 import { world } from "./world.ts";
 
 export { verifyBundle } from "./bundle/bundle.ts";
@@ -97,9 +97,6 @@ interface Live {
   idle: NodeJS.Timeout | null;
 }
 
-/** How many other sessions of the folder count as its past, the newest first. */
-const mostPast = 200;
-
 /** How long a parked session keeps its shell for an answer. */
 const idleMs = 10 * 60_000;
 
@@ -120,10 +117,9 @@ export class Engine implements Sessions {
   readonly #dropping = new Map<string, Promise<void>>();
   readonly #deadlines = new Deadlines({
     world,
+    open: async (session) => viewOf(await this.#driver.read(session)).openWaits,
     expire: async (wait) => this.#expire(wait),
   });
-  /** The newest record, by session, up to which deadlines are known. */
-  readonly #looked = new Map<string, number>();
 
   constructor(given: EngineOptions) {
     const secrets = given.secrets ?? processSecrets(given.environment);
@@ -184,13 +180,13 @@ export class Engine implements Sessions {
 
   async start(request: StartRequest): Promise<Run> {
     const id = world.newId();
-    const spec = await this.#spec(id, request);
+    const spec = await sessionSpec(this.#specParts, id, request);
     return this.#create(id, spec);
   }
 
   async queue(request: StartRequest): Promise<string> {
     const id = world.newId();
-    const spec = await this.#spec(id, request);
+    const spec = await sessionSpec(this.#specParts, id, request);
     const { parts, sandbox } = this.#maker.parts(id, spec);
     const session = await Session.create(parts, id, spec);
     await session.prepare(new AbortController().signal);
@@ -213,12 +209,9 @@ export class Engine implements Sessions {
     const records = await this.#driver.read(session);
     const { spec } = viewOf(records);
     const { tools, commands } = this.#maker.parts(session, spec).parts;
-    const names = (await this.#driver.list()).map((summary) => summary.session);
-    const others = names.filter((other) => other !== session).slice(0, mostPast);
-    // A session that cannot be read says nothing of the past.
-    const past = others.map(async (other) => this.#driver.read(other).catch(() => []));
+    const past = await pastOf(this.#driver, session);
     const facts = { world, tools, commands, folder: spec.workspace };
-    return waitFacts(facts, wait, records, await Promise.all(past));
+    return waitFacts(facts, wait, records, past);
   }
 
   async leave(session: string, answer: Answer): Promise<void> {
@@ -282,7 +275,7 @@ export class Engine implements Sessions {
 
   async list(): Promise<readonly SessionEntry[]> {
     const summaries = await this.#driver.list();
-    await Promise.all(summaries.map(async (summary) => this.#watchDeadlines(summary)));
+    if (this.#options.watchesDeadlines !== false) await this.#deadlines.look(summaries);
     return summaries.flatMap((summary) => entryOf(summary) ?? []);
   }
 
@@ -366,34 +359,10 @@ export class Engine implements Sessions {
     await this.#driver.close();
   }
 
-  async #spec(id: string, request: StartRequest): Promise<SessionSpec> {
+  get #specParts(): SpecParts {
     const { workspace, version, flows = [] } = this.#options;
-    const { prompts, exclude = [], include = [] } = request;
-    const asked = request.flow ?? { name: agentFlow.name, input: { prompts: [...prompts] } };
-    const flow = findFlow([agentFlow, ...flows], asked.name);
-    flow.check?.(asked.input);
-    if (!request.model.demo) {
-      await this.#models.check(request.model.url);
-      this.#secrets.checkAddress(request.model.url);
-    }
-    const [sandbox, skills] = await Promise.all([
-      this.#maker.chooseSandbox(id, request),
-      this.#maker.skills(request.skills),
-    ]);
-    const demo = { name: "demo", url: "demo", demo: true };
-    return {
-      goal: prompts[0] ?? flow.name,
-      profile: request.profile,
-      model: request.model.demo ? demo : { ...request.model, demo: false },
-      sandbox,
-      skills,
-      workspace,
-      ...(exclude.length === 0 ? {} : { exclude: [...exclude] }),
-      ...(include.length === 0 ? {} : { include: [...include] }),
-      replayOf: null,
-      flow: { name: flow.name, version: flow.version, input: asked.input },
-      version,
-    };
+    const [maker, models, secrets] = [this.#maker, this.#models, this.#secrets];
+    return { workspace, version, flows, maker, models, secrets };
   }
 
   /** The key of a session's model is a secret before the first call is made with it. */
@@ -434,15 +403,6 @@ export class Engine implements Sessions {
     }
   }
 
-  async #watchDeadlines({ session, last, readOnly }: SessionSummary): Promise<void> {
-    if (this.#options.watchesDeadlines === false) return;
-    if (readOnly || this.#looked.get(session) === last.seq) return;
-    this.#looked.set(session, last.seq);
-    const waits = statusOf(last) === "waiting";
-    const open = waits ? viewOf(await this.#driver.read(session)).openWaits : [];
-    this.#deadlines.watch(session, open);
-  }
-
   /** Whoever else answers or watches the same wait may be first. */
   async #expire({ session, wait, digest }: OpenWait): Promise<void> {
     try {
@@ -451,7 +411,7 @@ export class Engine implements Sessions {
       await run.done;
     } catch (error) {
       this.#options.log(`the deadline of ${wait} of ${session}: ${String(error)}`);
-      this.#looked.delete(session);
+      this.#deadlines.forget(session);
     }
   }
 

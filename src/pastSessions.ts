@@ -1,0 +1,15 @@
+import type { DurableDriver } from "./core/ports.ts";
+import type { SessionRecord } from "./core/records.ts";
+
+/** How many other sessions of the folder count as its past, the newest first. */
+const mostPast = 200;
+
+/** The records of the workspace's newest other sessions. One that cannot be read says nothing of the past. */
+export async function pastOf(
+  driver: DurableDriver,
+  session: string,
+): Promise<readonly (readonly SessionRecord[])[]> {
+  const names = (await driver.list()).map((summary) => summary.session);
+  const others = names.filter((other) => other !== session).slice(0, mostPast);
+  return Promise.all(others.map(async (other) => driver.read(other).catch(() => [])));
+}
