@@ -12,6 +12,9 @@ import { readWords } from "./words.ts";
 /** A name or a path as programs have it: nothing that a shell could take for something else. */
 const programName = /^[\w./][\w./+-]*$/u;
 
+/** Their first word is a text in a language of their own, in which `.env` is a field. */
+const takesScript: ReadonlySet<string> = new Set(["awk", "gawk", "jq", "perl", "sed", "yq"]);
+
 /**
  * Reads a command line twice, by rules of our own and by `unbash`: only what both read alike is
  * certain. What each program then does is known by a grammar of its arguments, or not at all.
@@ -46,7 +49,9 @@ function effectOf(name: string, args: readonly string[], cwd: string): PlaceEffe
   // Many programs read where they are.
   const here = effectOfPath(".", cwd);
   if (judge !== undefined) return worst([judge(args, cwd), here]);
-  return worst(["unknown", ...args.map((word) => effectOfWord(word, cwd))]);
+  const script = takesScript.has(name) ? args.findIndex((word) => !word.startsWith("-")) : -1;
+  const words = args.filter((_, at) => at !== script);
+  return worst(["unknown", ...words.map((word) => effectOfWord(word, cwd))]);
 }
 
 /** ripgrep would read a file of settings that an earlier command may have made. */

@@ -19,7 +19,7 @@ const secretDirectories: ReadonlySet<string> = new Set([
 ]);
 const secretFiles = [
   /^\.env(?:\.(?!example$|sample$|template$|dist$).*)?$/u,
-  /\.(?:pem|key|p12|pfx|p8|jks|keystore|kdbx|ppk)$/u,
+  /^[^.].*\.(?:pem|key|p12|pfx|p8|jks|keystore|kdbx|ppk)$/u,
   /^id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?$/u,
   /^\.(?:netrc|pgpass|git-credentials|npmrc|pypirc|htpasswd|my\.cnf|dockercfg|vault-token)$/u,
   /^(?:credentials|secrets?)\.(?:json|ya?ml|toml|ini|txt)$/u,

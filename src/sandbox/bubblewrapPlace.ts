@@ -49,6 +49,7 @@ ulimit -Sn ${openFiles.soft}; ulimit -Hn ${openFiles.hard}
 ulimit -d ${dataKib}
 ${countsApart ? `ulimit -u ${processLimit}` : ""}
 cd ${pipesInside}
+declare -A shells
 each_state() {
   states=
   for process in /proc/[0-9]*; do
@@ -67,10 +68,11 @@ each_state() {
  */
 const more = String.raw`
     pipes) mkfifo -m 600 ${"$"}{arguments#* }; printf '\0%s %s\0' "${"$"}{arguments%% *}" "$?" ;;
-    shell) (cd /workspace; exec ${interactiveBash.join(" ")}) <"${"$"}{arguments% *}" >"${"$"}{arguments#* }" & shell=$! ;;
+    shell) (cd /workspace; exec ${interactiveBash.join(" ")}) <"${"$"}{arguments% *}" >"${"$"}{arguments#* }" & shells[${"$"}{arguments% *}]=$! ;;
     code)
+      shell=${"$"}{shells[${"$"}{arguments#* }]}
       if kill -0 "$shell"; then code=; else wait "$shell"; code=$?; fi
-      printf '\0%s %s\0' "$arguments" "$code" ;;
+      printf '\0%s %s\0' "${"$"}{arguments% *}" "$code" ;;
     still) each_state; before=" $states"; kill -STOP -1 ;;
     states) each_state; printf '\0%s %s\0' "$arguments" "$states" ;;
     go)
@@ -146,7 +148,9 @@ export class BubblewrapPlace {
     const writer = this.#pipes.write(input);
     const ended = (): void => {
       // It closes at the shell's end, or when another program takes its place: that may last.
-      untilThere(async () => (await this.#warden.whileHere(this.#warden.ask("code"))) || null)
+      untilThere(
+        async () => (await this.#warden.whileHere(this.#warden.ask("code", input))) || null,
+      )
         .then((code) => Number(code))
         .then(events.ended, (error: unknown) => this.#warden.lose(error))
         .finally(() => writer?.destroy());

@@ -4,6 +4,7 @@ import { activation } from "./activation.ts";
 import { auditWrite } from "./auditWrite.ts";
 import { memory } from "./memory.ts";
 import type { Measure, Metric } from "./metric.ts";
+import { parseCommand } from "./parseCommand.ts";
 import { recordCommit } from "./recordCommit.ts";
 import { redactText } from "./redactText.ts";
 import { shellBubblewrap } from "./shellBubblewrap.ts";
@@ -52,6 +53,7 @@ const measures: readonly { readonly gives: readonly string[]; readonly measure: 
     measure: shellBubblewrap,
   },
   { gives: ["redact.mb_s", "redact.record_ms"], measure: redactText },
+  { gives: ["parse.p50_ms"], measure: parseCommand },
   { gives: ["submit.to.wire.p95_ms"], measure: submitToWire },
   { gives: ["activate.p95_ms"], measure: activation },
   { gives: ["vsix.bytes", "bundle.host.bytes", "bundle.webview.bytes"], measure: sizes },

@@ -143,6 +143,12 @@ export function executeContract(
       await run(sandbox, "kill $job");
     });
 
+    test("a shell that ends afterwards ends with its own exit code", async () => {
+      assert.equal((await execute(sandbox, "false")).exitCode, 1);
+      assert.equal((await run(sandbox, "exit 3")).exitCode, 3);
+      assert.equal(text((await run(sandbox, "echo on")).stdout), "on\n");
+    });
+
     test("calls queue with those of the shell, in order", async () => {
       await run(sandbox, "cd /workspace; rm -f order; echo 0 > order");
       const [first, , second] = await Promise.all([
