@@ -12,9 +12,12 @@ export type Operands = (
 /** What it comes to that the program runs with these arguments, there. */
 export type Judge = (args: readonly string[], cwd: string) => PlaceEffect;
 
-/** `after`: it takes the next word or the rest of its own. `attached`: only the rest, if there is one. */
+/**
+ * `after`: it takes the next word or the rest of its own. `next`: only the next, and stands last in
+ * its own. `attached`: only the rest, if there is one.
+ */
 interface Option {
-  readonly value: "none" | "after" | "attached";
+  readonly value: "none" | "after" | "next" | "attached";
   readonly kind: Kind;
 }
 
@@ -25,7 +28,12 @@ interface Given {
 }
 
 const number = /^[+-]?\d+[A-Za-z]{0,3}$/u;
-const written = /^(-\w|--[\w-]+)(?:(=|\[=)(number|path|text)\]?)?$/u;
+const written = /^(-\w|--[\w-]+)(?:(=|:|\[=)(number|path|text)\]?)?$/u;
+const forms: ReadonlyMap<string, Option["value"]> = new Map<string, Option["value"]>([
+  ["=", "after"],
+  [":", "next"],
+  ["[=", "attached"],
+]);
 const order: readonly PlaceEffect[] = ["reads", "unknown", "device", "secret"];
 
 /** The one of them that matters most. */
@@ -35,7 +43,7 @@ export function worst(effects: readonly PlaceEffect[]): PlaceEffect {
 
 /**
  * A program that reads, by all that it may be given. `options` names each as it is typed, and what
- * it takes: `-l --lines=number --color[=text] -5`. An option that is not named, is shortened or
+ * it takes: `-l --lines=number --color[=text] -I:text -5`. An option that is not named, is shortened or
  * lacks its value makes the command unknown.
  */
 export function grammar(options: string, operands: Operands): Judge {
@@ -57,7 +65,7 @@ export function effectOf(kind: Kind, word: string, cwd: string): PlaceEffect {
 
 function readOption(text: string): readonly [string, Option] {
   const [, name = text, form, kind = "text"] = written.exec(text) ?? [];
-  const value = form === undefined ? "none" : form === "=" ? "after" : "attached";
+  const value = forms.get(form ?? "") ?? "none";
   return [name, { value, kind: kind === "number" || kind === "path" ? kind : "text" }];
 }
 
@@ -114,6 +122,7 @@ function readShort(known: ReadonlyMap<string, Option>, word: string): Found | nu
     names.push(name);
     const rest = word.slice(at + 1);
     if (option.value === "none" || (option.value === "attached" && rest === "")) continue;
+    if (option.value === "next" && rest !== "") return null;
     return { names, takes: option.kind, value: rest === "" ? null : rest };
   }
   return { names, takes: null, value: null };

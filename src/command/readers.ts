@@ -92,7 +92,7 @@ export const readers: ReadonlyMap<string, Judge> = new Map(
     tr: grammar("-C -c -d -s -t --complement --delete --squeeze-repeats", atMost(2, texts)),
     nl: grammar("-b=text -f=text -h=text -i=number -n=text -p -s=text -v=number -w=number", paths),
     od: grammar("-A=text -N=number -a -b -c -d -j=text -o -s -t=text -v -x --format=text", paths),
-    tree: grammar("-C -D -F -I=text -L=number -N -P=text -a -d -f -h -i -n -p -s -t -v", paths),
+    tree: grammar("-C -D -F -I:text -L:number -N -P:text -a -d -f -h -i -n -p -s -t -v", paths),
     du: grammar(
       "-a -b -c -d=number -h -k -m -s -x --all --apparent-size --bytes --human-readable --max-depth=number --summarize --total",
       paths,

@@ -243,6 +243,8 @@ export const programAttacks: readonly Attack[] = [
   ["split --filter=evil x", "a program for each piece"],
   ["uniq in out", "a file that is written"],
   ["tree -o f", "a file that is written"],
+  ["tree -Io x f", "the same behind an option whose value is elsewhere"],
+  ["tree -aLo 1 f", "the same behind another"],
   ["tree -R -H . -L 1", "pages that are written"],
   ["diff -l a b", "a program that makes pages"],
   ["diff --paginate a b", "the same by its long name"],

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { commandReader } from "../../src/command/commandReader.ts";
 import type { CommandPart } from "../../src/core/action.ts";
 import { CairnError } from "../../src/core/errors.ts";
 import type { ExecResult, SandboxHost } from "../../src/core/ports.ts";
+import { benign } from "../command/corpus.ts";
 import { type Capabilities, run, type SandboxUnderTest, seen, text } from "./sandbox.ts";
 
 /** Runs a line as the words that it was read as. */
@@ -213,7 +214,27 @@ export function executeContract(
         assert.match(await output("git diff", cwd), /^\+a changed word$/mu);
       },
     );
+
+    void testOfRealBash("what is asked for all day changes nothing", async () => {
+      await run(sandbox, repository);
+      const before = await look(under.tree);
+      for (const command of benign) {
+        const result = await execute(sandbox, command, { cwd: "/workspace/repository" });
+        assert.equal(result.status, "exited", command);
+        assert.deepEqual(await look(under.tree), before, command);
+      }
+    });
   });
+}
+
+/** Every file and folder, with when it was changed. */
+async function look(tree: string): Promise<readonly string[]> {
+  const names = await readdir(tree, { recursive: true });
+  const lines = names.map(async (name) => {
+    const { mtimeMs, ctimeMs, size } = await lstat(join(tree, name));
+    return `${name} ${mtimeMs} ${ctimeMs} ${size}`;
+  });
+  return (await Promise.all(lines)).toSorted();
 }
 
 function effects(parts: readonly CommandPart[]): readonly string[] {
