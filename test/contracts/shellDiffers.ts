@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import type { SandboxHost } from "../../src/core/ports.ts";
+import { execute } from "./execute.ts";
 import { run, type SandboxUnderTest } from "./sandbox.ts";
 
 const says = (what: string): string => `The shell differs from a clean one: ${what}.`;
@@ -18,6 +19,9 @@ const cases: readonly (readonly [string, string])[] = [
   ["set -u; set -o noclobber", "options changed (noclobber, nounset)"],
   ["shopt -s expand_aliases; shopt -u sourcepath", ""],
   ["readonly WORD=x", "1 read-only variable"],
+  ["set -o nolog", "options changed (nolog)"],
+  ["PROMPT_COMMAND='echo x'; exec 2>/dev/null", ""],
+  ["readonly PROMPT_COMMAND='echo x'", "PROMPT_COMMAND set, 1 read-only variable"],
   ["alias a=b; f() { :; }; export PATH=/tmp", "1 alias, 1 function, PATH changed"],
   [
     "alias x=y; printf() { command echo forged; }; builtin() { :; }; trap() { :; }; compgen() { :; }",
@@ -27,6 +31,17 @@ const cases: readonly (readonly [string, string])[] = [
   ["unset BASH_ALIASES; alias x=y", "1 alias"],
   ["set -f; IFS=/; alias x=y", "1 alias, options changed (noglob)"],
 ];
+
+/** Makes a `test` that does as it likes, and has bash take it for its own. */
+const loadable = String.raw`
+cd /workspace && command -v gcc >/dev/null || (exit 127) && cat >own.c <<'END' &&
+struct builtin { char *name; int (*run)(void *); int flags; char **doc; char *line; char *handle; };
+static int run(void *words) { return 42; }
+char *doc[] = {0};
+struct builtin test_struct = {"test", run, 1, doc, "test", 0};
+END
+gcc -shared -fPIC -o own.so own.c && enable -f /workspace/own.so test
+`;
 
 /** What every sandbox with a real bash says of what commands made of its shell. */
 export function shellDiffersContract(name: string, make: () => Promise<SandboxUnderTest>): void {
@@ -59,6 +74,17 @@ export function shellDiffersContract(name: string, make: () => Promise<SandboxUn
         await run(sandbox, "unset -f builtin 2>/dev/null; unalias -a");
       });
     }
+
+    test("a builtin that was loaded in place of another is noticed, and does not reach words", async (context) => {
+      await sandbox.stop();
+      await sandbox.start();
+      const made = await run(sandbox, loadable);
+      if (made.exitCode === 127) return context.skip("there is no compiler in this sandbox");
+      assert.equal(Buffer.from((await run(sandbox, "test; echo $?")).stdout).toString(), "42\n");
+      assert.equal(await said(), says("1 library loaded"));
+      const result = await execute(sandbox, "test -d . && echo on");
+      assert.equal(Buffer.from(result.stdout).toString(), "on\n");
+    });
 
     test("asking changes nothing, and what ends is no longer said", async () => {
       await sandbox.stop();
