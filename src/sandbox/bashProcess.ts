@@ -2,13 +2,7 @@ import { randomBytes } from "node:crypto";
 import { CairnError } from "../core/errors.ts";
 import type { CommandOutput } from "./commandOutput.ts";
 import { deferred } from "./deferred.ts";
-import {
-  lookScript,
-  notComparable,
-  readLook,
-  shellDifference,
-  type ShellLook,
-} from "./shellDifference.ts";
+import { lookScript, readLook, type ShellLook } from "./shellDifference.ts";
 import type { ShellTransport } from "./shellTransport.ts";
 import type { SideRecords } from "./sideRecords.ts";
 import { within } from "./within.ts";
@@ -93,8 +87,6 @@ export class BashProcess {
   #carriers: readonly number[] = [];
   #streams: Streams | null = null;
   #command: Command | null = null;
-  /** How it was before its first command. */
-  #clean: Promise<ShellLook> | null = null;
 
   constructor(transport: ShellTransport, records: SideRecords, ended: Promise<number | null>) {
     this.#transport = transport;
@@ -196,15 +188,9 @@ export class BashProcess {
     return within(answerWithinMs, this.ended);
   }
 
-  /** Remembers how bash is while nothing has touched it. */
-  remember(): void {
-    this.#clean = this.#look();
-  }
-
-  /** What commands have made of it since, in one sentence; empty for nothing. */
-  async differs(): Promise<string> {
-    const looks = await within(answerWithinMs, Promise.all([this.#clean ?? [], this.#look()]));
-    return looks === null ? notComparable : shellDifference(...looks);
+  /** What bash is now, compared with a clean one by {@link shellDifference}. Null when it does not answer. */
+  async look(): Promise<ShellLook | null> {
+    return within(answerWithinMs, this.#look());
   }
 
   /**

@@ -7,7 +7,7 @@ import { deferred } from "./deferred.ts";
 import { oneAtATime } from "./oneAtATime.ts";
 import { bashText, shownParts, wasThere } from "./partsText.ts";
 import { type Ending, runCommand, type Surroundings } from "./runCommand.ts";
-import { notComparable } from "./shellDifference.ts";
+import { notComparable, shellDifference, type ShellLook } from "./shellDifference.ts";
 import type { OpenShell } from "./shellTransport.ts";
 import { SideRecords } from "./sideRecords.ts";
 import { untilStopped } from "./untilStopped.ts";
@@ -24,6 +24,7 @@ export class PersistentShell {
   readonly #inTurn = oneAtATime();
   #bash: BashProcess | null = null;
   #atWork = false;
+  #clean: ShellLook | null = null;
   #cwd: string;
 
   constructor(options: ShellOptions) {
@@ -57,7 +58,7 @@ export class PersistentShell {
   /** Starts bash for the first command, so that it need not wait for that. */
   async warm(): Promise<void> {
     return this.exclusive(async () => {
-      this.#bash ??= await this.#start();
+      this.#bash ??= await startBash(this.#options.open);
     });
   }
 
@@ -66,7 +67,12 @@ export class PersistentShell {
     if (this.#atWork) return notComparable;
     return this.exclusive(async () => {
       const bash = this.#bash;
-      return bash?.alive === true ? ((await bash.whileAlive(bash.differs())) ?? "") : "";
+      if (bash?.alive !== true) return "";
+      this.#clean ??= await this.#lookAtClean();
+      const now = await bash.whileAlive(bash.look());
+      return now === null || this.#clean === null
+        ? notComparable
+        : shellDifference(this.#clean, now);
     });
   }
 
@@ -77,7 +83,7 @@ export class PersistentShell {
 
   async #run(command: string, options: ExecOptions, output: CommandOutput): Promise<Ending> {
     if (options.signal.aborted) return { status: "cancelled", exitCode: null, cwd: this.#cwd };
-    this.#bash ??= await this.#start();
+    this.#bash ??= await startBash(this.#options.open);
     const bash = this.#bash;
     // It ended after the last command. This one may count on what is gone, so it does not run.
     if (!bash.alive) return this.#bury(bash);
@@ -91,10 +97,14 @@ export class PersistentShell {
       : { status: stopped, exitCode: null, cwd: settled.cwd };
   }
 
-  async #start(): Promise<BashProcess> {
+  /** A clean shell costs something to start, so it is looked at once, by whoever asks first. */
+  async #lookAtClean(): Promise<ShellLook | null> {
     const bash = await startBash(this.#options.open);
-    bash.remember();
-    return bash;
+    try {
+      return await bash.whileAlive(bash.look());
+    } finally {
+      await bash.leave();
+    }
   }
 
   async #execute(
