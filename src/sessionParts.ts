@@ -18,6 +18,7 @@ import { storeKey } from "./durable/storePlace.ts";
 import type { ModelSource } from "./model/modelSource.ts";
 import { sessionName } from "./bundle/bundleFormat.ts";
 import { RuleBook } from "./rules/ruleBook.ts";
+import { plainSandbox } from "./redaction/plainSandbox.ts";
 import type { Secrets } from "./redaction/secrets.ts";
 import { BubblewrapSandbox } from "./sandbox/bubblewrapSandbox.ts";
 import { engineRuntimes } from "./sandbox/dockerInfo.ts";
@@ -109,6 +110,7 @@ export class PartsMaker {
   ): { readonly parts: SessionParts; readonly sandbox: SandboxHost } {
     const { driver, world, audit, models, onRecord, flows, secrets } = this.#options;
     const sandbox = this.#worker(id, spec);
+    const shown = plainSandbox(sandbox, secrets);
     const skills = new RecalledSkills({
       cache: this.#skillCache,
       digest: spec.skills?.digest ?? "",
@@ -119,12 +121,12 @@ export class PartsMaker {
       world,
       model: models.model(spec.model),
       tools: [
-        execTool(sandbox),
-        readFileTool(sandbox),
+        execTool(shown),
+        readFileTool(shown),
         writeFileTool(sandbox),
         editFileTool(sandbox),
-        listFilesTool(sandbox),
-        searchTool(sandbox),
+        listFilesTool(shown),
+        searchTool(shown),
         skillTool(auditedSkills(skills, { audit, world, session: id })),
         askQuestionTool(),
       ],
@@ -146,7 +148,7 @@ export class PartsMaker {
                   devContainer,
                   signal,
                 ),
-              exec: execTool(sandbox),
+              exec: execTool(shown),
             },
           }),
       redactor: secrets.persisted,

@@ -58,9 +58,11 @@ interface ProcessParts extends CommandLineParts {
 }
 
 async function inWorkspace(parsed: Arguments, parts: ProcessParts): Promise<number> {
+  const { secrets } = parts;
   const perform = commandOf(parsed, { user: userInfo().username, surface: "cli" });
-  const log = logOf(parsed.values);
   const { postgres: url, concurrency } = parsed.values;
+  if (url !== undefined && URL.canParse(url)) secrets.register(new URL(url).password);
+  const log = logOf(parsed.values, secrets);
   const { env: environment } = process;
   const scaleOut =
     url === undefined ? null : await openScaleOut({ url, environment, log, concurrency });
@@ -77,9 +79,9 @@ async function inWorkspace(parsed: Arguments, parts: ProcessParts): Promise<numb
   }
 }
 
-function logOf({ json }: Values): Log {
+function logOf({ json }: Values, { exported }: ProcessParts["secrets"]): Log {
   return (line) => {
-    if (!json) process.stderr.write(plain(`      · ${line}\n`));
+    if (!json) process.stderr.write(plain(`      · ${exported.text(line)}\n`));
   };
 }
 
@@ -99,7 +101,7 @@ function openSessions(
     gpus: values.gpus ?? null,
     environment: process.env,
     apiKey: async () => apiKey(values["api-key-file"]),
-    log: logOf(values),
+    log: logOf(values, secrets),
     onRecord: (record) => {
       process.stdout.write(values.json ? jsonLine(record) : printRecord(record));
     },
