@@ -40,6 +40,11 @@ export function isMarker(text: string): boolean {
   return oneMarker.test(text);
 }
 
+/** Whether a text has a marker in it where a secret was. */
+export function holdsMarker(text: string): boolean {
+  return text.search(markers) !== -1;
+}
+
 export function markerOf(kind: SecretKind): string {
   return `${start}${kind}]`;
 }

@@ -27,6 +27,11 @@ export function redact(value: JsonValue, options: RedactOptions): Redacted {
   return { value: run.value(value, null), found: run.found };
 }
 
+/** The same for a text alone: one that is JSON stays JSON where `sure`. */
+export function redactOne(text: string, options: RedactOptions): string {
+  return new Redaction(options).text(text);
+}
+
 /** What is known of a string from where it stands. */
 interface Place {
   readonly name: string | null;
@@ -97,7 +102,7 @@ class Redaction {
 
   /** Two names that become the same one both stay. */
   #name(name: string, taken: Set<string>): string {
-    const plain = this.#text(name);
+    const plain = this.text(name);
     let free = plain;
     for (let count = 2; taken.has(free); count += 1) free = `${plain} (${count})`;
     taken.add(free);
@@ -106,10 +111,10 @@ class Redaction {
 
   #string(text: string, place: Place | null): string {
     if (this.#isDigest(text, place)) return text;
-    if (place === null) return this.#text(text);
+    if (place === null) return this.text(text);
     const { kind, label, besideAwsKey } = place;
     if (besideAwsKey && isAwsSecret(text)) return this.#mark("aws secret");
-    if (kind === null) return this.#text(text);
+    if (kind === null) return this.text(text);
     const { text: plain, found } = redactText(text, this.#options);
     // Asked of what is left, too, so that a second call finds nothing more.
     const whole = secretStart(kind, text) === null ? plain : text;
@@ -130,7 +135,7 @@ class Redaction {
     return named && digest.test(text) && !known.has(text);
   }
 
-  #text(text: string): string {
+  text(text: string): string {
     if (text.length < leastText || this.#harmless.has(text)) return text;
     const { text: plain, found } = redactText(text, this.#options);
     for (const kind of found) this.#count(kind);

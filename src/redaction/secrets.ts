@@ -3,7 +3,7 @@ import type { SecretKind } from "../core/redactedMark.ts";
 import type { Redactor } from "../core/ports.ts";
 import type { JsonValue } from "../core/records.ts";
 import { KnownSecrets } from "./knownSecrets.ts";
-import { redact } from "./redact.ts";
+import { redact, redactOne, type RedactOptions } from "./redact.ts";
 import { redactText, type Telling } from "./redactText.ts";
 import { SecretStream } from "./secretStream.ts";
 
@@ -13,13 +13,13 @@ const secretNames = /(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?
 /** The secrets that one process knows of, and what finds them. Nothing of it is ever on disk. */
 export class Secrets {
   readonly #known = new KnownSecrets();
-  readonly #persisted: Telling = { known: this.#known, sure: true };
+  readonly #persisted: RedactOptions = { known: this.#known, sure: true, digests: "all" };
   readonly #exported: Telling = { known: this.#known, sure: false };
 
   /** For all that is kept, shown and given to a model: what is known, and what is surely a secret. */
   readonly persisted: Redactor = {
-    text: (text) => redactText(text, this.#persisted).text,
-    value: (value) => redact(value, { ...this.#persisted, digests: "all" }).value,
+    text: (text) => redactOne(text, this.#persisted),
+    value: (value) => redact(value, this.#persisted).value,
   };
 
   /** For logs and for what leaves the machine: all that may be a secret. */

@@ -1,7 +1,13 @@
 import * as z from "zod";
 import type { Sandbox } from "../core/ports.ts";
 import { defineTool, type Tool } from "../core/tool.ts";
-import { notText, readSandboxFile, textOf, writeSandboxFile } from "./sandboxFile.ts";
+import {
+  notText,
+  readSandboxFile,
+  textOf,
+  whyNotWritten,
+  writeSandboxFile,
+} from "./sandboxFile.ts";
 import { sandboxPath } from "./sandboxScript.ts";
 
 const args = z.object({
@@ -28,6 +34,8 @@ export function editFileTool(sandbox: Sandbox): Tool {
     what: ({ path, old, new: replacement, all }) =>
       `edit ${path}${all ? ", every occurrence" : ""}\n${marked("-", old)}\n${marked("+", replacement)}`,
     run: async ({ path, old, new: replacement, all }, run) => {
+      const refusal = whyNotWritten(path, old + replacement);
+      if (refusal !== null) return { ok: false, text: refusal };
       const shown = `edit_file ${path}`;
       const read = await readSandboxFile(sandbox, path, { ...run, shown });
       if (!read.ok) return read;

@@ -1,4 +1,5 @@
 import type { Sandbox } from "../core/ports.ts";
+import { holdsMarker } from "../core/redactedMark.ts";
 import type { ToolRun } from "../core/tool.ts";
 import { asArgument, runScript, type ScriptOutcome } from "./sandboxScript.ts";
 
@@ -58,6 +59,12 @@ export function textOf(bytes: Uint8Array): string | null {
   } catch {
     return null;
   }
+}
+
+/** Why a text is not written: what stands for a secret would take its place in the file. Null when it is. */
+export function whyNotWritten(path: string, text: string): string | null {
+  if (!holdsMarker(text)) return null;
+  return `The text has a marker of Cairn, [redacted: ...], where a secret was taken out; in ${path} it would take the secret's place, so nothing was written. Change only what is around it with edit_file, or leave that part to the user.`;
 }
 
 export function notText(path: string): string {

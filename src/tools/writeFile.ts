@@ -1,7 +1,7 @@
 import * as z from "zod";
 import type { Sandbox } from "../core/ports.ts";
 import { defineTool, type Tool } from "../core/tool.ts";
-import { writeSandboxFile } from "./sandboxFile.ts";
+import { whyNotWritten, writeSandboxFile } from "./sandboxFile.ts";
 import { sandboxPath } from "./sandboxScript.ts";
 
 const args = z.object({
@@ -20,6 +20,8 @@ export function writeFileTool(sandbox: Sandbox): Tool {
     paths: ({ path }) => [path],
     what: ({ path, content }) => `write ${path}\n${content}`,
     run: async ({ path, content }, run) => {
+      const refusal = whyNotWritten(path, content);
+      if (refusal !== null) return { ok: false, text: refusal };
       const size = `${Buffer.byteLength(content)} bytes`;
       const written = await writeSandboxFile(
         sandbox,

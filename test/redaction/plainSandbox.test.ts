@@ -4,7 +4,9 @@ import type { ExecResult } from "../../src/core/ports.ts";
 import { plainSandbox } from "../../src/redaction/plainSandbox.ts";
 import { Secrets } from "../../src/redaction/secrets.ts";
 import { execTool } from "../../src/tools/exec.ts";
+import { editFileTool } from "../../src/tools/editFile.ts";
 import { readFileTool } from "../../src/tools/readFile.ts";
+import { writeFileTool } from "../../src/tools/writeFile.ts";
 import { FakeSandbox } from "../fakes/fakeSandbox.ts";
 import { random } from "./secretSamples.ts";
 
@@ -60,4 +62,16 @@ suite("a secret that a tool would cut in two is taken out before", () => {
     assert.ok(!leaks(await shownBy(plain, { path: "a" })));
     assert.ok(leaks(await shownBy(readFileTool(sandbox), { path: "a" })), "it would be cut");
   });
+});
+
+test("what stands for a secret is not written back over it", async () => {
+  const sandbox = new SayingSandbox();
+  const marked = "key = [redacted: api key]\n";
+  const refused = [
+    await shownBy(writeFileTool(sandbox), { path: "a", content: marked }),
+    await shownBy(editFileTool(sandbox), { path: "a", old: marked, new: "key = 1\n" }),
+    await shownBy(editFileTool(sandbox), { path: "a", old: "x", new: marked }),
+  ];
+  for (const text of refused) assert.match(text, /so nothing was written\. Change only what is/);
+  assert.deepEqual(sandbox.commands, []);
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import * as fc from "fast-check";
 import type { JsonValue } from "../../src/core/records.ts";
+import { Secrets } from "../../src/redaction/secrets.ts";
 import { fully } from "./fully.ts";
 import { awsKey, awsSecret, jwt, random, tokens } from "./secretSamples.ts";
 
@@ -61,6 +62,22 @@ suite("for any value", () => {
         const twice = fully(once, { known });
         assert.equal(JSON.stringify(twice.value), JSON.stringify(once));
         assert.equal(twice.found.size, 0);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test("what is kept is found once, too, and JSON in it stays JSON", () => {
+    const secrets = new Secrets();
+    for (const each of known) secrets.register(each);
+    const { persisted } = secrets;
+    fc.assert(
+      fc.property(json, (value) => {
+        const once = persisted.value(value);
+        assert.equal(persisted.value(once), once);
+        const inside = persisted.text(JSON.stringify({ value }));
+        assert.doesNotThrow(() => JSON.parse(inside));
+        assert.equal(persisted.text(inside), inside);
       }),
       { numRuns: 2000 },
     );
