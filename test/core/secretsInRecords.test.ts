@@ -3,6 +3,7 @@ import { suite, test } from "node:test";
 import * as z from "zod";
 import { CairnError } from "../../src/core/errors.ts";
 import { defineFlow } from "../../src/core/flowDefinition.ts";
+import { waitDigest } from "../../src/core/recordedWait.ts";
 import type { JsonValue } from "../../src/core/records.ts";
 import { yesOrNo } from "../../src/core/waits.ts";
 import { by, calls, Machine, never, says } from "./machine.ts";
@@ -60,6 +61,24 @@ suite("a secret is in no record", () => {
     assert.doesNotMatch(JSON.stringify(session.records), new RegExp(secret));
     const kinds = session.records.map(({ kind }) => kind);
     assert.deepEqual(kinds, ["session.started", "step.started", "step.failed", "session.ended"]);
+  });
+
+  test("not of what a flow asks and shows, and the answer is bound to what is shown", async () => {
+    const machine = machineThatKnows([]);
+    const flow = flowOf(async ({ flow: own }) => {
+      const go = await own.wait("go", yesOrNo(`Send ${secret}?`, { about: { key: [secret] } }));
+      return go.ended === null && go.value;
+    });
+    const session = await machine.startFlow(flow);
+    assert.equal(await session.run(never), "waiting");
+    const [wait] = session.view.openWaits;
+    assert.deepEqual(wait?.subject, { kind: "form", about: { key: [marker] }, schema: null });
+    const { question, subject, digest } = wait;
+    assert.equal(digest, waitDigest(machine.world, { kind: "boolean", question, subject }));
+    const reloaded = await machine.reload();
+    const answer = { wait: "go", digest, by, value: true };
+    assert.equal(await reloaded.answer(answer, never), "completed");
+    assert.doesNotMatch(JSON.stringify(reloaded.records), new RegExp(secret));
   });
 
   test("not of how a session failed", async () => {
