@@ -5,7 +5,7 @@ import { processSecrets, processWorkers } from "./processParts.ts";
 import { registerCommands } from "./host/commands.ts";
 import type { Editor } from "./host/firstUse.ts";
 import { Folders, type Folder } from "./host/folders.ts";
-import { LeftOutNews } from "./host/leftOutNews.ts";
+import { StartNews } from "./host/startNews.ts";
 import { KnownSessions } from "./host/knownSessions.ts";
 import { openLog } from "./host/log.ts";
 import { Operator } from "./host/operator.ts";
@@ -14,7 +14,7 @@ import { pruneQuietly } from "./host/pruneQuietly.ts";
 import { ReplayDocuments } from "./host/replayDocument.ts";
 import { Runs } from "./host/runs.ts";
 import { readApiKey } from "./host/secrets.ts";
-import { SandboxPolicy } from "./host/sandboxPolicy.ts";
+import { PolicyDocuments } from "./host/policyDocuments.ts";
 import { SessionsTree } from "./host/sessionsTree.ts";
 import { readSettings } from "./host/settings.ts";
 import { statusBar } from "./host/statusBar.ts";
@@ -54,7 +54,7 @@ export function openEditor(
   const refresh = (): void => void known.refresh();
   const runs = new Runs(known, log.write);
   const replays = new ReplayDocuments(known);
-  const policy = new SandboxPolicy(folders);
+  const policy = new PolicyDocuments();
   const operator = new Operator();
   const panel = new Panel({
     extension: extensionUri,
@@ -66,8 +66,8 @@ export function openEditor(
       view.badge = badge;
     },
   });
-  const leftOut = new LeftOutNews();
-  const commands = { folders, known, runs, panel, operator, replays, policy, leftOut };
+  const news = new StartNews();
+  const commands = { folders, known, runs, panel, operator, replays, policy, news };
   subscriptions.push(
     log,
     known,

@@ -30,6 +30,7 @@ import { treeAt } from "./core/treeAt.ts";
 import { waitFacts } from "./core/waitFacts.ts";
 import type {
   Pruned,
+  Rules,
   Run,
   SandboxCheck,
   SandboxChoice,
@@ -163,6 +164,10 @@ export class Engine implements Sessions {
 
   get trees(): TreeViewer {
     return this.#maker.trees(null);
+  }
+
+  get rules(): Rules {
+    return this.#maker.rules;
   }
 
   async survey(choice: Pick<StartRequest, "exclude" | "include">): Promise<Survey> {

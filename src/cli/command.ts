@@ -8,6 +8,7 @@ import { sandboxStatus } from "./sandboxStatus.ts";
 import { keep } from "./keep.ts";
 import { look } from "./look.ts";
 import { queue } from "./queue.ts";
+import { rulesCommand } from "./rulesCommand.ts";
 import { usageError } from "./usageError.ts";
 import { isOf } from "./verbs.ts";
 import { worker } from "./worker.ts";
@@ -21,6 +22,7 @@ export function commandOf(parsed: Arguments, by: Identity): Command {
   const { verb } = parsed;
   if (isOf(verb, "look")) return async (open) => look(open(), { ...parsed, verb });
   if (isOf(verb, "prove")) return sandboxCommand(parsed);
+  if (isOf(verb, "rule")) return rulesCommand(parsed);
   if (isOf(verb, "keep")) return keep({ ...parsed, verb }, by);
   if (verb === "audit") return async () => showAudit(parsed.values);
   if (verb === "status") return async () => sandboxStatus(parsed.values);

@@ -1,7 +1,7 @@
 import type { OptionName } from "./options.ts";
 
-/** `look` only reads, `keep` cares for what is stored, `drive` sets a session going, `work` drives what others queued, `watch` asks processes and files and opens no store, `prove` tries a sandbox. */
-export type VerbPart = "look" | "keep" | "drive" | "work" | "watch" | "prove";
+/** `look` only reads, `keep` cares for what is stored, `drive` sets a session going, `work` drives what others queued, `watch` asks processes and files and opens no store, `prove` tries a sandbox, `rule` shows and changes rules. */
+export type VerbPart = "look" | "keep" | "drive" | "work" | "watch" | "prove" | "rule";
 
 export interface VerbRules {
   readonly does: VerbPart;
@@ -176,6 +176,12 @@ export const verbs = {
     args: ["check|rebuild"],
     options: ["sandbox", "image", "runtime", "gpus"],
     help: "check: start a sandbox and try each wall of it; rebuild: make the dev container anew",
+  },
+  rules: {
+    does: "rule",
+    args: ["[add|remove|revoke-all]", "[RULE|ID]"],
+    options: [],
+    help: "list what is allowed, asked about and denied by rules; add or remove one of yours; take back all that was granted",
   },
 } as const satisfies Readonly<Record<string, VerbRules>>;
 

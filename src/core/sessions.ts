@@ -20,6 +20,8 @@ import type {
 } from "./records.ts";
 import type { SandboxInfo } from "./sandboxInfo.ts";
 import type { RetentionPolicy } from "./retention.ts";
+import type { Rule } from "./rule.ts";
+import type { RuleList } from "./ruleLines.ts";
 import type { Answer } from "./waitAnswer.ts";
 
 /** What the demo session is asked to do. */
@@ -106,6 +108,18 @@ export interface Run {
 /** Stored trees, to look at. */
 export type TreeViewer = Pick<WorkspaceTrees, "list" | "file" | "diff">;
 
+/** What people do with rules. */
+export interface Rules {
+  /** Those that count here now, and what of their files does not. */
+  list(): Promise<RuleList>;
+  /** Writes one into the user's own file. Throws `rules.invalid`, `rules.unwritable`. */
+  add(rule: Rule): Promise<void>;
+  /** Removes one of the user's, or something granted. Throws as `add`. */
+  remove(id: string): Promise<void>;
+  /** Takes back all that was granted, everywhere; resolves with how much it was. */
+  revokeAll(): Promise<number>;
+}
+
 /**
  * All sessions of one workspace: what the editor and the command line drive. Each verb resolves
  * when the session is found and its parts are made; `done` carries the rest.
@@ -114,6 +128,7 @@ export interface Sessions {
   /** One sentence when the store is not in the workspace folder, else null. */
   readonly notice: string | null;
   readonly trees: TreeViewer;
+  readonly rules: Rules;
   /** What a session that starts now would copy of the folder, and leave out. Throws `usage.invalid`. */
   survey(choice: Pick<StartRequest, "exclude" | "include">): Promise<Survey>;
   /** What changed from one step of a session to another; `treeAt` says how steps are named. */

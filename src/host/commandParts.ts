@@ -1,12 +1,12 @@
 import type * as vscode from "vscode";
 import type { Folders } from "./folders.ts";
 import type { KnownSessions } from "./knownSessions.ts";
-import type { LeftOutNews } from "./leftOutNews.ts";
 import type { LogChannel } from "./log.ts";
 import type { Operator } from "./operator.ts";
 import type { Panel } from "./panel.ts";
 import type { ReplayDocuments } from "./replayDocument.ts";
-import type { SandboxPolicy } from "./sandboxPolicy.ts";
+import type { PolicyDocuments } from "./policyDocuments.ts";
+import type { StartNews } from "./startNews.ts";
 import type { Runs } from "./runs.ts";
 
 /** What the commands work with. */
@@ -17,8 +17,8 @@ export interface CommandParts {
   readonly panel: Panel;
   readonly operator: Operator;
   readonly replays: ReplayDocuments;
-  readonly policy: SandboxPolicy;
-  readonly leftOut: LeftOutNews;
+  readonly policy: PolicyDocuments;
+  readonly news: StartNews;
   readonly secrets: vscode.SecretStorage;
   readonly log: LogChannel;
 }

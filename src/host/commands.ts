@@ -9,6 +9,8 @@ import type { CommandParts } from "./commandParts.ts";
 import { explainStep, forkSession, replayFromStep } from "./deriveCommands.ts";
 import { requireTrust, type Folder } from "./folders.ts";
 import { openSandboxLog, openSandboxTerminal, rebuildContainer } from "./sandboxCommands.ts";
+import { revokeGrants, showRules } from "./ruleCommands.ts";
+import { showSandboxPolicy } from "./sandboxPolicy.ts";
 import { askApiKey } from "./secrets.ts";
 import { cancelSession, deleteSession, retrySession } from "./sessionCommands.ts";
 import { profileOf, readSettings } from "./settings.ts";
@@ -42,7 +44,9 @@ export function registerCommands(parts: CommandParts): vscode.Disposable {
     openSandboxLog: async (argument) => openSandboxLog(parts, argument),
     openSandboxTerminal: async (argument) => openSandboxTerminal(parts, argument),
     rebuildContainer: async () => rebuildContainer(parts),
-    showSandboxPolicy: async () => parts.policy.show(),
+    showSandboxPolicy: async () => showSandboxPolicy(parts),
+    showRules: async () => showRules(parts),
+    revokeGrants: async () => revokeGrants(parts),
     chooseRuntime: async () => chooseRuntime(parts.folders),
     showLog: async () => parts.log.show(),
     openOutput: async (argument) => openOutput(parts, argument),
@@ -92,7 +96,7 @@ async function runDemoSession(parts: CommandParts): Promise<string | undefined> 
 }
 
 async function start(
-  { folders, runs, leftOut }: CommandParts,
+  { folders, runs, news }: CommandParts,
   folder: Folder,
   { prompts, model }: Pick<StartRequest, "prompts" | "model">,
 ): Promise<string> {
@@ -103,7 +107,8 @@ async function start(
     exclude: settings["workspace.exclude"],
     include: settings["workspace.include"],
   };
-  leftOut.tell(folder, await sessions.survey(choice));
+  news.tellLeftOut(folder, await sessions.survey(choice));
+  news.tellRules((await sessions.rules.list()).notices);
   const run = await vscode.window.withProgress(
     { location: { viewId: "cairn.sessions" } },
     async () =>

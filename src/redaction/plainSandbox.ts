@@ -15,11 +15,8 @@ export function plainSandbox(sandbox: Sandbox, secrets: Secrets): Sandbox {
     stdout: plain(result.stdout),
     stderr: plain(result.stderr),
   });
-  const execute = sandbox.execute?.bind(sandbox);
   return {
     run: async (command, options) => withoutSecrets(await sandbox.run(command, options)),
-    ...(execute === undefined
-      ? {}
-      : { execute: async (parts, options) => withoutSecrets(await execute(parts, options)) }),
+    execute: async (parts, options) => withoutSecrets(await sandbox.execute(parts, options)),
   };
 }

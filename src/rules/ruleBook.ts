@@ -1,4 +1,3 @@
-import { realpathSync } from "node:fs";
 import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import { applyEdits, modify } from "jsonc-parser";
@@ -7,6 +6,7 @@ import { decide } from "../core/policy.ts";
 import type { Permissions, Ruling } from "../core/ports.ts";
 import type { Profile } from "../core/records.ts";
 import type { Rule, RuleScope, RuleSet, ScopedRule } from "../core/rule.ts";
+import type { RuleList } from "../core/ruleLines.ts";
 import { Grants } from "./grants.ts";
 import { readOwn, stampOf, type Owner } from "./ownFile.ts";
 import { parseRules } from "./parseRules.ts";
@@ -64,7 +64,7 @@ export class RuleBook {
   constructor(options: RuleBookOptions) {
     const { root, workspace, key, managed } = options;
     this.#options = options;
-    this.folder = realPath(workspace);
+    this.folder = workspace;
     this.#grants = new Grants(root, key);
     this.#user = source(join(root, "rules.json"), "user", "user");
     this.#sources = [
@@ -104,10 +104,10 @@ export class RuleBook {
     return this.#set;
   }
 
-  /** What does not count, a sentence each. */
-  async notices(): Promise<readonly string[]> {
-    await this.current();
-    return this.#notices;
+  /** All rules, and what of their files does not count. */
+  async list(): Promise<RuleList> {
+    const { rules } = await this.current();
+    return { rules, notices: this.#notices };
   }
 
   /** Keeps what the operator allowed. Throws `rules.unwritable`. */
@@ -259,13 +259,5 @@ async function inTime<Result>(work: Promise<Result>): Promise<Result> {
     return await Promise.race([work, late]);
   } finally {
     clearTimeout(timer);
-  }
-}
-
-function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
   }
 }

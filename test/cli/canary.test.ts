@@ -125,7 +125,12 @@ for (const { backend, skip, environment: more, args } of backends) {
       const asked = records.filter((record) => record.kind === "wait.opened");
       assert.equal(asked.length, 2);
       for (const record of asked) {
-        assert.deepEqual(formsIn(JSON.stringify(panelWait({ record, goal: "" }, 0))), []);
+        assert.deepEqual(
+          formsIn(
+            JSON.stringify(panelWait({ record, goal: "" }, { facts: null, nonce: "", now: 0 })),
+          ),
+          [],
+        );
       }
 
       // What is on disk: the store and its log, the runtime log, the bundle with every blob.
