@@ -27,6 +27,7 @@ export function openWait({ openWaits, answered }: SessionView, answer: Answer): 
       throw new CairnError(
         "wait.answered",
         `This was already answered by ${before.by.user} (${before.by.surface}) at ${utcTime(before.at)}, and the first answer counts: ${answer.wait}.`,
+        { details: { user: before.by.user, surface: before.by.surface, at: before.at } },
       );
     }
     const names = openWaits.map((open) => open.wait).join(", ") || "none";

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { activation } from "./activation.ts";
 import { auditWrite } from "./auditWrite.ts";
+import { decisions } from "./decisions.ts";
 import { memory } from "./memory.ts";
 import type { Measure, Metric } from "./metric.ts";
 import { parseCommand } from "./parseCommand.ts";
@@ -54,6 +55,7 @@ const measures: readonly { readonly gives: readonly string[]; readonly measure: 
   },
   { gives: ["redact.mb_s", "redact.record_ms"], measure: redactText },
   { gives: ["parse.p50_ms"], measure: parseCommand },
+  { gives: ["policy.p99_ms"], measure: decisions },
   { gives: ["submit.to.wire.p95_ms"], measure: submitToWire },
   { gives: ["activate.p95_ms"], measure: activation },
   { gives: ["vsix.bytes", "bundle.host.bytes", "bundle.webview.bytes"], measure: sizes },

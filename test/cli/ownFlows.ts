@@ -1,8 +1,8 @@
-import { appendFileSync } from "node:fs";
+import { appendFileSync, existsSync } from "node:fs";
 import * as z from "zod";
 import { commandLine } from "../../src/cli/commandLine.ts";
 import { defineFlow } from "../../src/core/flowDefinition.ts";
-import { gate, structured, yesOrNo } from "../../src/core/waits.ts";
+import { approval, gate, structured, yesOrNo } from "../../src/core/waits.ts";
 
 /** Asks everything that a flow can ask, one after the other, and returns what it heard. */
 const survey = defineFlow({
@@ -49,6 +49,30 @@ const send = defineFlow({
   },
 });
 
+/** Sends something after a yes, and dies once: between the answer and the effect, or in its midst. */
+const approvedSend = defineFlow({
+  name: "approvedSend",
+  version: 1,
+  input: z.object({ sent: z.string(), died: z.string(), dies: z.enum(["before", "during"]) }),
+  run: async ({ flow }, { sent, died, dies }) => {
+    const dieAt = (where: string): void => {
+      if (where !== dies || existsSync(died)) return;
+      appendFileSync(died, where);
+      process.kill(process.pid, "SIGKILL");
+    };
+    const form = { kind: "form" as const, about: "wiki", schema: null };
+    const answer = await flow.wait("publish", approval("Post it?", form));
+    if (answer.ended !== null || !answer.value.approved) return "not sent";
+    dieAt("before");
+    const spec = { effect: "external" as const, what: "post it", output: z.string() };
+    return flow.step("send", { ...spec, skipped: "skipped" }, async ({ operation }) => {
+      appendFileSync(sent, `${operation}\n`);
+      dieAt("during");
+      return "sent";
+    });
+  },
+});
+
 /** Three steps that build on one another. */
 const article = defineFlow({
   name: "article",
@@ -72,5 +96,5 @@ const article = defineFlow({
 
 process.exitCode = await commandLine(process.argv.slice(2), {
   dist: new URL("../../dist/", import.meta.url),
-  flows: [survey, send, article],
+  flows: [survey, send, approvedSend, article],
 });

@@ -247,7 +247,7 @@ suite("the approvals panel", () => {
     await show(wait("one", command("ls")));
     await armed();
     await button("Approve Once").click();
-    const sentence = "one was answered already by ann (cli). The first answer counts.";
+    const sentence = "one was already answered by ann (cli). The first answer counts.";
     await tell({ kind: "refused", session: "s1", wait: "one", sentence, nonce: null });
     await tell({ kind: "waits", waits: [], focus: false });
     assert.equal(await page.getByRole("alert").textContent(), sentence);
