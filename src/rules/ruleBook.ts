@@ -8,7 +8,7 @@ import type { Profile } from "../core/records.ts";
 import type { Rule, RuleScope, RuleSet, ScopedRule } from "../core/rule.ts";
 import type { RuleList } from "../core/ruleLines.ts";
 import { Grants } from "./grants.ts";
-import { readOwn, stampOf, type Owner } from "./ownFile.ts";
+import { readOwn, stampOf, stampOfFar, type Owner } from "./ownFile.ts";
 import { parseRules } from "./parseRules.ts";
 import { locked, writeWhole } from "./writeWhole.ts";
 
@@ -90,10 +90,11 @@ export class RuleBook {
 
   /** All rules as they are now. */
   async current(): Promise<RuleSet> {
-    const stamps = await Promise.all([
-      ...this.#sources.map(async ({ path }) => stampOf(path)),
-      this.#grants.stamp(),
-    ]);
+    const stamps: string[] = [];
+    for (const { path, scope } of this.#sources) {
+      stamps.push(scope === "workspace" ? await stampOfFar(path) : stampOf(path));
+    }
+    stamps.push(this.#grants.stamp());
     const stamp = stamps.join("\n");
     if (stamp !== this.#stamp) {
       const read = this.#reading.then(async () => this.#read(stamps));
