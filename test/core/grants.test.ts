@@ -6,6 +6,7 @@ import { namedProfile } from "../../src/core/profile.ts";
 import type { JsonValue } from "../../src/core/records.ts";
 import type { Rule } from "../../src/core/rule.ts";
 import type { Session } from "../../src/core/session.ts";
+import { defineTool } from "../../src/core/tool.ts";
 import { waitFacts } from "../../src/core/waitFacts.ts";
 import { execTool } from "../../src/tools/exec.ts";
 import { fakeCommandReader } from "../fakes/fakeCommandReader.ts";
@@ -84,6 +85,32 @@ suite("a yes for more than once", () => {
     assert.equal(session.view.status, "completed");
     assert.deepEqual(machine.commands, ["npm test", "npm test", "npm test"]);
     assert.equal(session.view.answered.length, 3);
+  });
+
+  test("runs what it covers as the words that it allows, not as text in the shell", async () => {
+    const seen: (readonly (readonly string[])[] | null)[] = [];
+    const shell = defineTool({
+      name: "shell",
+      description: "runs a command",
+      args: z.object({ command: z.string() }),
+      effect: "workspace",
+      what: ({ command: text }) => text,
+      command: ({ command: text }) => text,
+      run: async (_, { alone }) => {
+        seen.push(alone?.parts.map(({ argv }) => argv) ?? null);
+        return { text: "ran", ok: true };
+      },
+    });
+    const npm = { command: "npm test" };
+    const machine = new Machine(
+      [calls(["a", "shell", npm], ["b", "shell", npm]), says("done")],
+      [shell],
+    );
+    granting(machine);
+    const session = await machine.start({ ...strict, tools: ["shell"] });
+    await session.run(never);
+    await answer(session, "a", { approved: true, note: "", grant: "session" });
+    assert.deepEqual(seen, [null, [["npm", "test"]]]);
   });
 
   test("is not there for a command that was not read, nor beside a no or a change; the wait stays open", async () => {
