@@ -180,9 +180,11 @@ export class Session {
   /** Goes on after an interruption. Throws `session.ended` when there is nothing to go on with. */
   async resume(signal: AbortSignal): Promise<SessionStatus> {
     return this.#holding(async () => {
-      const { status } = this.view;
-      if (status === "waiting") return "waiting";
-      if (status !== "running") {
+      const { status, openWaits, spec } = this.view;
+      // Where nobody is there a crash may have left a question open that nobody will answer.
+      const left = spec.profile.unattended && openWaits.some(({ wait }) => isOfFlow(wait));
+      if (status === "waiting" && !left) return "waiting";
+      if (status !== "running" && status !== "waiting") {
         const hint = status === "failed" ? ` Use retry: it starts again from the failed step.` : "";
         throw new CairnError("session.ended", `Session ${this.id} is ${status}.${hint}`);
       }

@@ -58,6 +58,8 @@ export class Machine {
   flows: readonly FlowDefinition[] = [];
   permissions: SessionParts["permissions"] = profilePermissions;
   grant: SessionParts["grant"] = async () => {};
+  /** What sessions of flows of one's own differ in from the default. */
+  profile: Partial<Profile> = {};
   prompts: readonly string[] = ["list"];
   skills: SessionSpec["skills"] = null;
   sandbox = new FakeSandbox();
@@ -77,7 +79,7 @@ export class Machine {
     this.flows = [flow];
     const { name, version } = flow;
     return Session.create(this.#parts(), id, {
-      ...this.spec({}),
+      ...this.spec(this.profile),
       flow: { name, version, input },
     });
   }
