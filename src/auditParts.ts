@@ -6,24 +6,28 @@ import type { AuditAnchors } from "./core/audit.ts";
 import type { Log, Redactor } from "./core/ports.ts";
 import { isGone, thisBoot, thisOwner } from "./durable/owner.ts";
 import { stateRoot, storeKey } from "./durable/storePlace.ts";
-import { Secrets } from "./redaction/secrets.ts";
 import { world } from "./world.ts";
 
 export interface AuditParts {
   readonly log: Log;
-  /** Where anchors are kept beside Cairn's own directory. */
-  readonly anchors?: readonly AuditAnchors[];
-  readonly redactor?: Pick<Redactor, "text">;
+  /** Where anchors are kept beside Cairn's own directory, for the log of this name. */
+  readonly anchors?: (log: string) => AuditAnchors;
+  readonly redactor: Pick<Redactor, "text">;
 }
 
 /** The audit log of this user's sessions, in all folders. Whoever opens it closes it; nothing is made before the first entry. */
 export function openAudit(environment: NodeJS.ProcessEnv, parts: AuditParts): AuditTrail {
   const root = stateRoot(environment);
-  const { log, anchors = [], redactor = new Secrets().persisted } = parts;
+  const { log, anchors, redactor } = parts;
+  const key = createHmac("sha256", storeKey(root)).update("cairn audit log 1").digest();
+  const name = createHmac("sha256", key).update("name").digest("hex").slice(0, 12);
   return new AuditTrail({
     directory: join(root, "audit"),
-    anchors: [new AnchorFiles(join(root, "anchors")), ...anchors],
-    key: createHmac("sha256", storeKey(root)).update("cairn audit log 1").digest(),
+    anchors: [
+      new AnchorFiles(join(root, "anchors")),
+      ...(anchors === undefined ? [] : [anchors(name)]),
+    ],
+    key,
     owner: thisOwner(process.pid),
     boot: thisBoot(),
     isGone,

@@ -1,7 +1,10 @@
 import { join } from "node:path";
 import * as vscode from "vscode";
+import { openAudit } from "./auditParts.ts";
 import { Engine } from "./engine.ts";
+import type { EngineOptions } from "./engineOptions.ts";
 import { processSecrets, processWorkers } from "./processParts.ts";
+import { pruneAuditQuietly } from "./host/auditCommands.ts";
 import { registerCommands } from "./host/commands.ts";
 import type { Editor } from "./host/firstUse.ts";
 import { Folders, type Folder } from "./host/folders.ts";
@@ -15,6 +18,7 @@ import { ReplayDocuments } from "./host/replayDocument.ts";
 import { Runs } from "./host/runs.ts";
 import { readApiKey } from "./host/secrets.ts";
 import { PolicyDocuments } from "./host/policyDocuments.ts";
+import { StateAnchors } from "./host/stateAnchors.ts";
 import { SessionsTree } from "./host/sessionsTree.ts";
 import { readSettings } from "./host/settings.ts";
 import { statusBar } from "./host/statusBar.ts";
@@ -30,20 +34,21 @@ export function openEditor(
   context: vscode.ExtensionContext,
   view: vscode.TreeView<unknown>,
 ): OpenEditor {
-  const { extensionUri, extensionPath, secrets, subscriptions, workspaceState } = context;
+  const { extensionUri, secrets, subscriptions, workspaceState, globalState } = context;
   const registered = processSecrets(process.env);
   const log = openLog(registered.exported.text);
   const workers = processWorkers(process.env, log.write);
+  const audit = openAudit(process.env, {
+    log: log.write,
+    redactor: registered.persisted,
+    anchors: (name) => new StateAnchors(globalState, name),
+  });
   const folders = new Folders(async (folder) => {
     const sessions = new Engine({
-      ...settingsOf(folder),
-      dist: new URL(".", import.meta.url),
-      shippedSkills: join(extensionPath, "skills"),
-      version: String(context.extension.packageJSON.version),
-      environment: process.env,
-      apiKey: async (url) => readApiKey(secrets, url),
+      ...engineOptions(context, folder),
       log: log.write,
       workers,
+      audit,
       secrets: registered,
       onRecord: (record) => known.add(folder, record),
     });
@@ -66,8 +71,7 @@ export function openEditor(
       view.badge = badge;
     },
   });
-  const news = new StartNews();
-  const commands = { folders, known, runs, panel, operator, replays, policy, news };
+  const commands = { folders, known, runs, panel, operator, replays, policy, audit, secrets, log };
   subscriptions.push(
     log,
     known,
@@ -76,13 +80,14 @@ export function openEditor(
     operator,
     panel,
     statusBar(known, async () => workers.statuses()),
-    registerCommands({ ...commands, secrets, log }),
+    registerCommands({ ...commands, news: new StartNews() }),
     view.onDidChangeVisibility(refresh),
     vscode.window.onDidChangeWindowState(({ focused }) => focused && refresh()),
     vscode.workspace.onDidGrantWorkspaceTrust(refresh),
     vscode.workspace.onDidChangeWorkspaceFolders(refresh),
   );
   refresh();
+  void pruneAuditQuietly(audit, log.write);
   const tree = new SessionsTree(known);
   return {
     panel,
@@ -91,20 +96,29 @@ export function openEditor(
     close: async () => {
       await folders.close();
       await workers.close();
+      await audit.close();
     },
   };
 }
 
-/** What the settings of a folder say of its sandboxes. */
-function settingsOf({ uri }: Folder) {
+/** What of a folder's sessions the settings say. */
+function engineOptions(
+  { extensionPath, extension, secrets }: vscode.ExtensionContext,
+  { uri }: Folder,
+): Omit<EngineOptions, "log" | "onRecord"> {
   const settings = readSettings(uri);
   const socket = settings["sandbox.dockerSocket"];
   const runtime = settings["sandbox.runtime"];
   return {
     workspace: uri.fsPath,
+    dist: new URL(".", import.meta.url),
+    shippedSkills: join(extensionPath, "skills"),
+    version: String(extension.packageJSON.version),
     image: settings["sandbox.image"],
     dockerSocket: socket === "" ? null : socket,
     runtime: runtime === "" ? null : runtime,
     gpus: settings["sandbox.gpus"],
+    environment: process.env,
+    apiKey: async (url) => readApiKey(secrets, url),
   };
 }

@@ -4,10 +4,8 @@ import { auditProblems } from "./core/audit.ts";
 import { derive, type DerivationRequest } from "./core/derivation.ts";
 import { CairnError } from "./core/errors.ts";
 import { explain, type Explanation } from "./core/explain.ts";
-import type { FlowDefinition } from "./core/flowDefinition.ts";
 import type {
   DurableDriver,
-  Log,
   SandboxHost,
   SandboxTerminal,
   StoreProblem,
@@ -42,6 +40,7 @@ import type {
 } from "./core/sessions.ts";
 import type { Answer } from "./core/waitAnswer.ts";
 import { Deadlines } from "./deadlines.ts";
+import type { EngineOptions } from "./engineOptions.ts";
 import { exportBundle, importBundle } from "./bundle/bundle.ts";
 import { thisOwner } from "./durable/owner.ts";
 import { stateRoot } from "./durable/storePlace.ts";
@@ -57,38 +56,6 @@ import { world } from "./world.ts";
 
 export { verifyBundle } from "./bundle/bundle.ts";
 export { bundleLines } from "./bundle/bundleLines.ts";
-
-export interface EngineOptions {
-  readonly workspace: string;
-  /** Where the built worker files lie. */
-  readonly dist: URL;
-  /** The skills that ship with Cairn. */
-  readonly shippedSkills: string;
-  readonly version: string;
-  readonly image: string;
-  /** Null for the engine's usual socket. */
-  readonly dockerSocket: string | null;
-  /** Runtime of new sessions' containers; the engine's own choice when left out. */
-  readonly runtime?: string | null;
-  readonly gpus?: "all" | number | null;
-  readonly environment: NodeJS.ProcessEnv;
-  /** The key for an endpoint, null when there is none: no endpoint gets another's. */
-  readonly apiKey: (url: string) => Promise<string | null>;
-  readonly log: Log;
-  readonly onRecord: (record: SessionRecord) => void;
-  /** Where records are kept; the workspace's own store when left out. Closed with the engine. */
-  readonly driver?: DurableDriver;
-  /** The sandboxes of this process, where it has several engines; its own when left out. */
-  readonly workers?: Workers;
-  /** The audit log of this process, where it has several engines; its own when left out. */
-  readonly audit?: AuditTrail;
-  /** What this process knows to be secret, where it has several engines; its own when left out. */
-  readonly secrets?: Secrets;
-  /** Flows of one's own, beside the agent. */
-  readonly flows?: readonly FlowDefinition[];
-  /** Whether this process ends waits whose time is over; not for one that is gone in a moment. True when left out. */
-  readonly watchesDeadlines?: boolean;
-}
 
 /** A session with what it needs to run, kept while this process may go on with it. */
 interface Live {

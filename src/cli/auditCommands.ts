@@ -1,4 +1,5 @@
 import { openAudit } from "../auditParts.ts";
+import { processSecrets } from "../processParts.ts";
 import { findingInWords, type AuditHistory } from "../core/audit.ts";
 import type { Log } from "../core/ports.ts";
 import type { Values } from "./arguments.ts";
@@ -46,7 +47,7 @@ export async function pruneAudit(olderMs: number): Promise<number> {
 const log: Log = (line) => void process.stderr.write(plain(`${line}\n`));
 
 async function withAudit<Result>(work: (audit: AuditHistory) => Promise<Result>): Promise<Result> {
-  const audit = openAudit(process.env, { log });
+  const audit = openAudit(process.env, { log, redactor: processSecrets(process.env).persisted });
   try {
     return await work(audit);
   } finally {

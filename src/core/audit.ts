@@ -61,9 +61,10 @@ export interface AuditHistory {
   prune(before: number): Promise<number>;
 }
 
-/** A finding as a sentence that begins with its place. */
+/** A finding as one line that begins with its place. Names of files and texts of models are in it: nothing of them moves a cursor. */
 export function findingInWords({ file, line, reason }: AuditFinding): string {
-  return `${file}${line === null ? "" : `, line ${line}`} ${reason}`;
+  const sentence = `${file}${line === null ? "" : `, line ${line}`} ${reason}`;
+  return sentence.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ");
 }
 
 /** What is wrong with the log, beside what is wrong with a store. */

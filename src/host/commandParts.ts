@@ -1,4 +1,5 @@
 import type * as vscode from "vscode";
+import type { AuditHistory } from "../core/audit.ts";
 import type { Folders } from "./folders.ts";
 import type { KnownSessions } from "./knownSessions.ts";
 import type { LogChannel } from "./log.ts";
@@ -19,6 +20,7 @@ export interface CommandParts {
   readonly replays: ReplayDocuments;
   readonly policy: PolicyDocuments;
   readonly news: StartNews;
+  readonly audit: AuditHistory;
   readonly secrets: vscode.SecretStorage;
   readonly log: LogChannel;
 }

@@ -2,6 +2,7 @@ import * as vscode from "vscode";
 import * as z from "zod";
 import { CairnError } from "../core/errors.ts";
 import { demoGoal, type StartRequest } from "../core/sessions.ts";
+import { verifyAuditLog } from "./auditCommands.ts";
 import { exportSession, importSession } from "./bundleCommands.ts";
 import { chooseRuntime } from "./chooseRuntime.ts";
 import { chooseSession } from "./chooseSession.ts";
@@ -39,6 +40,7 @@ export function registerCommands(parts: CommandParts): vscode.Disposable {
     exportSession: async (argument) => exportSession(parts, argument),
     importSession: async () => importSession(parts),
     verifyStore: async () => verifyStore(parts),
+    verifyAuditLog: async () => verifyAuditLog(parts),
     deleteOldSessions: async () => deleteOldSessions(parts),
     setApiKey: async () => setApiKey(parts),
     openSandboxLog: async (argument) => openSandboxLog(parts, argument),

@@ -27,6 +27,7 @@ const settings = z.object({
     wallTimeMinutes: z.nullable(z.number().positive()),
   }),
   prices: z.record(z.string(), z.strictObject(price.shape)),
+  "audit.retentionDays": z.number().nonnegative(),
   "retention.days": z.number().nonnegative(),
   "retention.megabytes": z.number().nonnegative(),
 });
