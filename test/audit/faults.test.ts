@@ -65,10 +65,14 @@ async function holds({ place, acknowledged }: Ran, where: string): Promise<void>
   );
 }
 
+async function entriesIn({ place }: Ran): Promise<number> {
+  return (await place.open().entries()).length;
+}
+
 suite("whatever the disk does", () => {
   test("a process that is killed at any call leaves a sound log with all that it acknowledged", async () => {
     const { calls } = await run(null);
-    assert.ok(calls > 20, `${calls} calls`);
+    assert.ok(calls > 15, `${calls} calls`);
     for (let at = 1; at <= calls; at += 1) {
       const fault: Fault = at % 2 === 0 ? "killBefore" : "killAfter";
       await holds(await run({ fault, at, times: 1 }), `${fault} ${at}`);
@@ -82,9 +86,12 @@ suite("whatever the disk does", () => {
       for (let at = 1; at <= calls; at += 3) {
         // A cut write is one call, and the full disk shows at the next one.
         const ran = await run({ fault, at, times: fault === "shortWrite" ? 2 : 1 });
-        assert.equal(ran.acknowledged.length + ran.refused.length, 6);
+        assert.equal(ran.acknowledged.length + ran.refused.length, 4);
         refused += ran.refused.length;
         await holds(ran, `${fault} ${at}`);
+        // Two failures in a row can hit the taking back, too: then a refused entry is left.
+        if (fault === "shortWrite") continue;
+        assert.equal(await entriesIn(ran), ran.acknowledged.length, `${fault} ${at}`);
       }
       assert.ok(refused > 0, "an entry was refused");
     });

@@ -4,7 +4,7 @@ import { AnchorFiles } from "../../src/audit/anchorFiles.ts";
 import { AuditTrail } from "../../src/audit/auditTrail.ts";
 import { entry } from "./trail.ts";
 
-/** A process that writes six entries, one after the other, on a disk that fails; says which were acknowledged and which refused. */
+/** A process that writes four entries, one after the other, on a disk that fails; says which were acknowledged and which refused. */
 const [directory = "", anchors = ""] = process.argv.slice(2);
 const trail = new AuditTrail({
   directory,
@@ -18,7 +18,7 @@ const trail = new AuditTrail({
   log: () => {},
   anchorEvery: 2,
 });
-for (let number = 1; number <= 6; number += 1) {
+for (let number = 1; number <= 4; number += 1) {
   try {
     await trail.write(entry(number));
     writeSync(1, `${number}\n`);

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import * as z from "zod";
 import { CairnError } from "../../src/core/errors.ts";
 import type { AuditEntry } from "../../src/core/ports.ts";
 import type { SessionRecord } from "../../src/core/records.ts";
+import { defineTool } from "../../src/core/tool.ts";
 import type { Answer } from "../../src/core/waitAnswer.ts";
 import { Journal } from "./journal.ts";
-import { by, listThenDone, Machine, never } from "./machine.ts";
+import { by, calls, listThenDone, Machine, never, says } from "./machine.ts";
 
 const yes = { approved: true, note: "" };
 const asking = { rules: { exec: "ask" as const } };
@@ -23,6 +25,31 @@ function kinds(entries: readonly AuditEntry[]): readonly string[] {
 function isOf<Kind extends SessionRecord["kind"]>(kind: Kind) {
   return (record: SessionRecord): record is Extract<SessionRecord, { kind: Kind }> =>
     record.kind === kind;
+}
+
+/** A tool that is at work until it is released. */
+function slowTool() {
+  let begin: () => void = () => {};
+  let release: () => void = () => {};
+  const began = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const slow = defineTool({
+    name: "slow",
+    description: "waits",
+    args: z.object({}),
+    effect: "none",
+    what: () => "wait",
+    run: async () => {
+      begin();
+      await released;
+      return { text: "done", ok: true };
+    },
+  });
+  return { slow, began, release: () => release() };
 }
 
 suite("what the audit log is told", () => {
@@ -210,6 +237,34 @@ suite("an answer that does not count is refused, runs nothing, and is in the aud
     assert.equal(settled.filter(({ status }) => status === "fulfilled").length, 1);
     assert.deepEqual(machine.commands, ["ls"]);
     assert.equal(refusals(machine).length, 1);
+  });
+
+  test("twice while the session runs on beside the wait, as by a double click", async () => {
+    const { slow, began, release } = slowTool();
+    const machine = new Machine(
+      [calls(["s", "slow", {}], ["q", "ask_question", { question: "Go on?" }]), says("done")],
+      [slow],
+    );
+    const session = await machine.start({
+      tools: ["slow", "ask_question"],
+      rules: { slow: "allow", ask_question: "allow" },
+    });
+    const run = session.run(never);
+    await began;
+    while (session.view.openWaits.length === 0) await delay(1);
+    const answer = approve({ wait: "turn/1/tool/q/answer", value: "yes" });
+    const settled = await Promise.allSettled([
+      session.answerWhileRunning(answer),
+      session.answerWhileRunning(answer),
+    ]);
+    release();
+    assert.equal(await run, "completed");
+    assert.deepEqual(
+      settled.map(({ status }) => status),
+      ["fulfilled", "rejected"],
+    );
+    assert.equal(session.records.filter(isOf("wait.answered")).length, 1);
+    assert.deepEqual(refusals(machine), ["turn/1/tool/q/answer wait.answered dev cli"]);
   });
 
   test("by other code than the session was recorded with", async () => {
