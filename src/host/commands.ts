@@ -3,6 +3,7 @@ import * as z from "zod";
 import { CairnError } from "../core/errors.ts";
 import { demoGoal, type StartRequest } from "../core/sessions.ts";
 import { verifyAuditLog } from "./auditCommands.ts";
+import { answerFromList } from "./answerPick.ts";
 import { exportSession, importSession } from "./bundleCommands.ts";
 import { chooseRuntime } from "./chooseRuntime.ts";
 import { chooseSession } from "./chooseSession.ts";
@@ -25,6 +26,8 @@ export function registerCommands(parts: CommandParts): vscode.Disposable {
   const table: Readonly<Record<string, (argument: unknown) => Promise<unknown>>> = {
     newSession: async () => newSession(parts),
     runDemoSession: async () => runDemoSession(parts),
+    answerQuestion: async (argument) =>
+      answerFromList({ ...parts, log: parts.log.write }, argument),
     showApprovals: async () => parts.panel.show(),
     resumeSession: async (argument) => resumeSession(parts, argument),
     retrySession: async (argument) => retrySession(parts, argument),

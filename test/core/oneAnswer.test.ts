@@ -51,7 +51,7 @@ suite("one answer, one execution", () => {
           assert.ok(CairnError.is(error, "wait.answered"));
           assert.match(
             error.message,
-            /already by dev \(panel\) at 1970-01-01 00:16:40 UTC, and the first answer counts/,
+            /already answered by dev \(panel\) at 1970-01-01 00:16:40 UTC, and the first answer counts/,
           );
           return true;
         });
