@@ -92,10 +92,14 @@ export class Editor {
     return folder;
   }
 
-  /** A window on a folder, on a `.code-workspace` file, or on nothing. */
-  async window(on: { readonly folder: string } | { readonly workspace: string } | "nothing") {
+  /** A window on a folder, on a `.code-workspace` file, or on nothing; `script` runs first in each of its frames. */
+  async window(
+    on: { readonly folder: string } | { readonly workspace: string } | "nothing",
+    script: string | null = null,
+  ) {
     const context = await this.#browser.newContext({ viewport: { width: 1280, height: 800 } });
     const page = await context.newPage();
+    if (script !== null) await page.addInitScript(script);
     page.setDefaultTimeout(30_000);
     page.on("console", (line) => {
       if (line.text().includes("Content Security Policy")) this.violations.push(line.text());
