@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { activation } from "./activation.ts";
 import { auditWrite } from "./auditWrite.ts";
 import { decisions } from "./decisions.ts";
+import { answerToStart } from "./answerToStart.ts";
 import { memory } from "./memory.ts";
 import type { Measure, Metric } from "./metric.ts";
 import { parseCommand } from "./parseCommand.ts";
@@ -57,6 +58,7 @@ const measures: readonly { readonly gives: readonly string[]; readonly measure: 
   { gives: ["parse.p50_ms"], measure: parseCommand },
   { gives: ["policy.p99_ms"], measure: decisions },
   { gives: ["submit.to.wire.p95_ms"], measure: submitToWire },
+  { gives: ["answer.to.start.p95_ms"], measure: answerToStart },
   { gives: ["activate.p95_ms"], measure: activation },
   { gives: ["vsix.bytes", "bundle.host.bytes", "bundle.webview.bytes"], measure: sizes },
 ];

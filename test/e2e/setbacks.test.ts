@@ -209,8 +209,10 @@ suite("what goes wrong is one sentence with a way out", () => {
     await command.locator("code", { hasText: "ls -la" }).waitFor();
     await command.getByText("The model says").waitFor();
     await armed();
+    await command.getByRole("button", { name: "Reject…" }).click();
     await command.getByRole("textbox").fill("not in my folder");
-    await command.getByRole("button", { name: "Reject" }).click();
+    await armed();
+    await command.getByRole("button", { name: "Reject", exact: true }).click();
     await message(page, "Cairn finished").waitFor();
     const records = JSON.stringify(await editor.records(folder));
     assert.match(records, /The operator rejected this call: not in my folder\. Nothing ran\./);
