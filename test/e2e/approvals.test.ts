@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
+import { userInfo } from "node:os";
 import { after, before, suite, test } from "node:test";
 import type { Locator, Page } from "playwright-core";
 import { agentFlow } from "../../src/core/agent.ts";
 import type { Action } from "../../src/core/action.ts";
 import type { RecordBody, SessionRecord, WaitSubject } from "../../src/core/records.ts";
+import type { EmbeddedDriver } from "../../src/durable/embeddedDriver.ts";
 import { startRecord } from "../contracts/records.ts";
 import { palette, screenshot } from "../vscode/browser.ts";
-import { armed, axe, card, Editor, panelOf } from "./editor.ts";
+import { armed, axe, card, Editor, message, panelOf } from "./editor.ts";
 import { hostileTexts } from "./hostileTexts.ts";
 import {
   apply,
@@ -123,13 +125,13 @@ before(async () => {
 });
 after(async () => editor.close());
 
-/** A session that waits for one thing, as if somebody had run it before. */
+/** A session that waits for these, as if somebody had run it before. */
 async function waiting(
+  driver: EmbeddedDriver,
   folder: string,
   session: string,
   waits: readonly { readonly question: string; readonly subject: WaitSubject }[],
 ): Promise<void> {
-  const driver = editor.driver(folder);
   const start = startRecord(`Work on ${session}`);
   assert(start.kind === "session.started");
   const spec = {
@@ -154,26 +156,20 @@ async function waiting(
   }
   await driver.append(lease, { kind: "session.parked", at: Date.now(), waits: names });
   await driver.release(lease);
-  await driver.close();
 }
 
 type Answered = Extract<RecordBody, { kind: "wait.answered" }>;
 
-async function answersOf(folder: string, session: string): Promise<readonly Answered[]> {
-  const driver = editor.driver(folder);
-  try {
-    const records = await driver.read(session);
-    return records.flatMap((record) => (record.kind === "wait.answered" ? [record] : []));
-  } finally {
-    await driver.close();
-  }
+async function answersOf(driver: EmbeddedDriver, session: string): Promise<readonly Answered[]> {
+  const records = await driver.read(session);
+  return records.flatMap((record) => (record.kind === "wait.answered" ? [record] : []));
 }
 
 /** Resolves with the one answer that a session got. */
-async function answered(folder: string, session: string): Promise<Answered> {
+async function answered(driver: EmbeddedDriver, session: string): Promise<Answered> {
   const deadline = Date.now() + 20_000;
   for (;;) {
-    const [answer] = await answersOf(folder, session);
+    const [answer] = await answersOf(driver, session);
     if (answer !== undefined) return answer;
     assert(Date.now() < deadline, `${session} was not answered`);
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -185,29 +181,40 @@ function asks(name: string, surface: string): string {
 }
 
 suite("every kind of approval", () => {
-  let folder: string;
+  let driver: EmbeddedDriver;
   let page: Page;
 
   before(async () => {
-    folder = await editor.folder("kinds");
+    const folder = await editor.folder("kinds");
+    driver = editor.driver(folder);
     for (const surface of ["mouse", "list"]) {
       for (const { name, subject } of kinds) {
         const session = `${surface}-${name.replace(" ", "-")}`;
         const told: WaitSubject =
           subject.kind === "question" ? { ...subject, question: asks(name, surface) } : subject;
-        await waiting(folder, session, [{ question: asks(name, surface), subject: told }]);
+        await waiting(driver, folder, session, [{ question: asks(name, surface), subject: told }]);
       }
     }
     page = await editor.window({ folder });
     await page.setViewportSize({ width: 1280, height: 1500 });
-    await palette(page, "Cairn: Show Approvals");
   });
-  after(async () => page.close());
+  after(async () => {
+    await page.close();
+    await driver.close();
+  });
 
   /** The card of a session, which says what it works on. */
   function cardOf(name: string, surface: string): Locator {
     return card(page, `For: Work on ${surface}-${name.replace(" ", "-")}`);
   }
+
+  test("is told of in one message while nobody looks, whatever their number", async () => {
+    const told = message(page, "questions wait for you");
+    await told.getByText(`Cairn: ${kinds.length * 2} questions wait for you`).waitFor();
+    assert.equal(await told.count(), 1);
+    await told.getByRole("button", { name: "Show" }).click();
+    await cardOf("command", "list").waitFor();
+  });
 
   test("is shown, counted, and accessible in both themes", async () => {
     for (const { name } of kinds) await cardOf(name, "list").waitFor();
@@ -240,29 +247,30 @@ suite("every kind of approval", () => {
       await shown.scrollIntoViewIfNeeded();
       await armed();
       await shown.getByRole("button", { name: button, exact: true }).click();
-      const given = await answered(folder, `mouse-${name.replace(" ", "-")}`);
-      assert.deepEqual([given.answer, given.by.surface], [answer, "panel"], name);
+      const given = await answered(driver, `mouse-${name.replace(" ", "-")}`);
+      const by = { user: userInfo().username, surface: "panel" };
+      assert.deepEqual([given.answer, given.by], [answer, by], name);
     }
   });
 
   test("is answered from the list, by keyboard alone", async () => {
-    const box = page.locator(".quick-input-widget:visible input.input");
     const rows = page.locator(".quick-input-widget:visible .monaco-list-row");
+    // The list of commands goes a moment after its choice: its field takes no more typing.
+    const box = (placeholder: string): Locator =>
+      page.locator(`.quick-input-widget:visible input.input[placeholder^="${placeholder}"]`);
     for (const [at, { name, choice, answer }] of kinds.entries()) {
       await palette(page, "Cairn: Answer");
       if (at < kinds.length - 1) {
-        await box.waitFor();
-        await page.keyboard.type(asks(name, "list"));
-        await rows.filter({ hasText: asks(name, "list") }).waitFor();
+        await box("Question to answer").fill(asks(name, "list"));
+        await rows.nth(1).waitFor({ state: "detached" });
         await page.keyboard.press("Enter");
       }
-      await page.getByText(asks(name, "list")).first().waitFor();
-      await rows.filter({ hasText: choice }).first().waitFor({ state: "attached" });
+      await box("Read what it is about").waitFor();
       if (at === 0) await screenshot(page, "answer-list");
       // What Enter hits first is a line to read.
       await armed();
       await page.keyboard.press("Enter");
-      assert.deepEqual(await answersOf(folder, `list-${name.replace(" ", "-")}`), []);
+      assert.deepEqual(await answersOf(driver, `list-${name.replace(" ", "-")}`), []);
       await page.keyboard.type(choice);
       const wanted = rows.filter({
         has: page.locator(".label-name").getByText(choice, { exact: true }),
@@ -271,7 +279,7 @@ suite("every kind of approval", () => {
         await page.keyboard.press("ArrowDown");
       }
       await page.keyboard.press("Enter");
-      const given = await answered(folder, `list-${name.replace(" ", "-")}`);
+      const given = await answered(driver, `list-${name.replace(" ", "-")}`);
       assert.deepEqual([given.answer, given.by.surface], [answer, "quickPick"], name);
     }
   });
@@ -282,11 +290,12 @@ suite("a command that really runs", () => {
     const folder = await editor.folder("once");
     const first = await editor.window({ folder });
     await palette(first, "Cairn: Run Demo Session");
+    const driver = editor.driver(folder);
     const asked = card(first, "Run exec?").first();
     await asked.waitFor();
     await armed();
     await asked.getByRole("button", { name: "Approve Once" }).dblclick();
-    await untilAnswers(folder, 1);
+    await untilAnswers(driver, 1);
 
     const second = await editor.window({ folder });
     await palette(second, "Cairn: Show Approvals");
@@ -296,19 +305,25 @@ suite("a command that really runs", () => {
     for (const button of both) await button.waitFor();
     await armed();
     await Promise.all(both.map(async (button) => button.click({ timeout: 3000 }).catch(() => {})));
-    const records = await untilAnswers(folder, 2);
+    const records = await untilAnswers(driver, 2);
     const waits = records.flatMap((each) => (each.kind === "wait.answered" ? [each.wait] : []));
     assert.equal(new Set(waits).size, waits.length);
     const started = records.flatMap((each) => (each.kind === "step.started" ? [each.step] : []));
     assert.equal(new Set(started).size, started.length);
     await first.close();
     await second.close();
+    await driver.close();
   });
 
-  async function untilAnswers(folder: string, count: number): Promise<readonly SessionRecord[]> {
+  async function untilAnswers(
+    driver: EmbeddedDriver,
+    count: number,
+  ): Promise<readonly SessionRecord[]> {
+    const [entry] = await driver.list();
+    assert(entry !== undefined);
     const deadline = Date.now() + 30_000;
     for (;;) {
-      const records = await editor.records(folder);
+      const records = await driver.read(entry.session);
       const answers = records.filter(({ kind }) => kind === "wait.answered");
       const settled = records.at(-1)?.kind !== "wait.answered";
       if (answers.length >= count && settled) return records;
@@ -319,14 +334,16 @@ suite("a command that really runs", () => {
 });
 
 suite("a page that is not trusted", () => {
-  let folder: string;
+  let driver: EmbeddedDriver;
   let page: Page;
   const requests: string[] = [];
 
   before(async () => {
-    folder = await editor.folder("hostile");
+    const folder = await editor.folder("hostile");
+    driver = editor.driver(folder);
     const change = { change: "added", binary: false, conflict: null } as const;
     await waiting(
+      driver,
       folder,
       "texts",
       hostileTexts.flatMap((text) => [
@@ -342,7 +359,7 @@ suite("a page that is not trusted", () => {
       ...change,
       diff: `--- a\n+++ b\n@@ -0,0 +1 @@\n+${text}\n`,
     }));
-    await waiting(folder, "names", [
+    await waiting(driver, folder, "names", [
       { question: "Files?", subject: { kind: "apply", base: "b", tree: "t", changes: files } },
       { question: "Skills?", subject: { ...skillUpdate, source: hostileTexts.join(" "), files } },
       { question: "Quotes?", subject: { ...command(`${"> ".repeat(10_000)}x`) } },
@@ -352,7 +369,10 @@ suite("a page that is not trusted", () => {
     await palette(page, "Cairn: Show Approvals");
     await card(page, "Quotes?").waitFor();
   });
-  after(async () => page.close());
+  after(async () => {
+    await page.close();
+    await driver.close();
+  });
 
   async function inPanel(code: string): Promise<unknown> {
     for (const frame of page.frames()) {
@@ -403,8 +423,8 @@ suite("a page that is not trusted", () => {
     // The window still works, and the panel is heard again.
     await palette(page, "Cairn: Show Approvals");
     await armed();
-    assert.deepEqual(await answersOf(folder, "texts"), []);
-    assert.deepEqual(await answersOf(folder, "names"), []);
+    assert.deepEqual(await answersOf(driver, "texts"), []);
+    assert.deepEqual(await answersOf(driver, "names"), []);
   });
 });
 

@@ -395,6 +395,7 @@ suite("the cards of approvals", () => {
             .map((node) => node.outerHTML),
         );
       assert.deepEqual(made, [], text);
+      assert.equal(await page.getByLabel("What will run").first().textContent(), text);
     }
     assert.equal(await page.evaluate("window.hit"), undefined);
     assert.equal(requests.length, loaded, requests.join("\n"));
