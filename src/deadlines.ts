@@ -1,9 +1,9 @@
-import type { SessionSummary, World } from "./core/ports.ts";
+import type { SessionSummary } from "./core/ports.ts";
 import { statusOf, type OpenWait } from "./core/replay.ts";
-import { timeLeft } from "./core/timeLeft.ts";
+import { timeLeft, type Clock } from "./core/timeLeft.ts";
 
 export interface DeadlineOptions {
-  readonly world: Pick<World, "now" | "boot">;
+  readonly world: Clock;
   /** What is open of a session. */
   readonly open: (session: string) => Promise<readonly OpenWait[]>;
   /** Ends a wait whose time is over. Never rejects. */

@@ -23,6 +23,7 @@ import { SessionsTree } from "./host/sessionsTree.ts";
 import { readSettings } from "./host/settings.ts";
 import { statusBar } from "./host/statusBar.ts";
 import { TreeFiles } from "./host/treeFiles.ts";
+import { world } from "./world.ts";
 
 export interface OpenEditor extends Editor {
   /** Sessions stay as they are on record; what they have running is ended. */
@@ -67,6 +68,7 @@ export function openEditor(
     runs,
     operator,
     log: log.write,
+    world,
     badge: (badge) => {
       view.badge = badge;
     },
@@ -88,10 +90,9 @@ export function openEditor(
   );
   refresh();
   void pruneAuditQuietly(audit, log.write);
-  const tree = new SessionsTree(known);
   return {
     panel,
-    tree,
+    tree: new SessionsTree(known),
     files: new TreeFiles(folders),
     close: async () => {
       await folders.close();

@@ -1,6 +1,9 @@
 import type { World } from "./ports.ts";
 import type { OpenWait } from "./replay.ts";
 
+/** What tells how late it is. */
+export type Clock = Pick<World, "now" | "boot">;
+
 /**
  * Milliseconds until a wait's time is over, 0 or less when it is; null for one without a deadline.
  * As long as the machine runs that the wait was opened on, its own count since the boot says so,
@@ -9,7 +12,7 @@ import type { OpenWait } from "./replay.ts";
  */
 export function timeLeft(
   { at, deadlineMs, since }: Pick<OpenWait, "at" | "deadlineMs" | "since">,
-  world: Pick<World, "now" | "boot">,
+  world: Clock,
 ): number | null {
   if (deadlineMs === undefined) return null;
   const boot = world.boot();

@@ -2,10 +2,9 @@ import * as z from "zod";
 import { canonical } from "./canonical.ts";
 import { CairnError } from "./errors.ts";
 import { inDoubtAnswer } from "./inDoubt.ts";
-import type { World } from "./ports.ts";
 import { decision, type Identity, type JsonValue } from "./records.ts";
 import type { OpenWait, SessionView } from "./replay.ts";
-import { timeLeft } from "./timeLeft.ts";
+import { timeLeft, type Clock } from "./timeLeft.ts";
 import { utcTime } from "./utcTime.ts";
 
 export interface Answer {
@@ -43,7 +42,7 @@ export function openWait({ openWaits, answered }: SessionView, answer: Answer): 
 }
 
 /** The answer, or that there was none in time: an answer after the deadline does not count. */
-export function inTime(wait: OpenWait, answer: Answer, world: Pick<World, "now" | "boot">): Answer {
+export function inTime(wait: OpenWait, answer: Answer, world: Clock): Answer {
   const late = (timeLeft(wait, world) ?? 1) <= 0;
   if (!late || answer.ended !== undefined) return answer;
   return { ...answer, value: null, ended: "expired", by: { user: "nobody", surface: "deadline" } };

@@ -1,6 +1,7 @@
 import * as vscode from "vscode";
 import { CairnError } from "../core/errors.ts";
 import type { Log } from "../core/ports.ts";
+import type { Clock } from "../core/timeLeft.ts";
 import type { WaitFacts } from "../core/sessions.ts";
 import type { Answer } from "../core/waitAnswer.ts";
 import type { FromPanel, ToPanel } from "../protocol.ts";
@@ -15,6 +16,7 @@ import { WaitNews } from "./waitNews.ts";
 export interface PanelParts extends AnsweringParts {
   readonly extension: vscode.Uri;
   readonly log: Log;
+  readonly world: Clock;
   /** Shows how many wait while the panel was never opened, and so has no badge of its own. */
   readonly badge: (badge: vscode.ViewBadge | undefined) => void;
 }
@@ -143,11 +145,11 @@ export class Panel implements vscode.WebviewViewProvider, vscode.Disposable {
 
   #post(): void {
     if (!this.#ready) return;
-    const now = Date.now();
+    const { world } = this.#parts;
     this.#door.keepOnly(this.#waits.map(({ record }) => record));
     const waits = this.#waits.map((wait) => {
       const facts = this.#facts.get(keyOf(wait.record)) ?? null;
-      return panelWait(wait, { facts, nonce: this.#door.nonceFor(wait.record), now });
+      return panelWait(wait, { facts, nonce: this.#door.nonceFor(wait.record), world });
     });
     void this.#send({ kind: "waits", waits, focus: this.#focus });
     this.#focus = false;

@@ -2,6 +2,7 @@ import { CairnError } from "../core/errors.ts";
 import type { Log } from "../core/ports.ts";
 import type { WaitFacts } from "../core/sessions.ts";
 import { amount } from "../core/spending.ts";
+import { timeLeft, type Clock } from "../core/timeLeft.ts";
 import type { PanelWait } from "../protocol.ts";
 import type { KnownSessions, KnownWait } from "./knownSessions.ts";
 
@@ -27,10 +28,10 @@ export async function factsOf(
 /** A wait as the panel shows it: the record itself, and what only the host can say of it. */
 export function panelWait(
   { record, goal }: KnownWait,
-  said: Pick<PanelWait, "facts" | "nonce"> & { readonly now: number },
+  said: Pick<PanelWait, "facts" | "nonce"> & { readonly world: Clock },
 ): PanelWait {
-  const { subject, deadlineMs, at } = record;
-  const { facts, nonce, now } = said;
+  const { subject } = record;
+  const { facts, nonce, world } = said;
   return {
     record,
     goal,
@@ -44,6 +45,6 @@ export function panelWait(
             add: amount(subject.budget, subject.add),
           }
         : null,
-    leftMs: deadlineMs === undefined ? null : at + deadlineMs - now,
+    leftMs: timeLeft(record, world),
   };
 }

@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { lstat, open, readdir, readlink, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { CairnError } from "../core/errors.ts";
+import { isSecretFile } from "../core/secretFile.ts";
 import { dockerIgnore } from "./dockerIgnore.ts";
 import { tarOf, type TarEntry } from "./tarFile.ts";
 
@@ -25,7 +26,7 @@ const always = new Set([".git", ".cairn"]);
 
 /**
  * Reads what an image is built from out of a folder: no link is followed, `.dockerignore` is
- * heeded. Throws `sandbox.devContainer` for what is missing or too much.
+ * heeded, and files that may hold secrets are left out, since the agent reads what is in the image. Throws `sandbox.devContainer` for what is missing or too much.
  */
 export async function readBuildContext(
   folder: string,
@@ -100,7 +101,7 @@ async function add(root: string, path: string, found: Collecting): Promise<void>
     // A line with "!" may keep a file in a directory that is left out.
     if (!left) found.entries.push({ path, mode, body: "directory" });
     await collect(root, path, found);
-  } else if (left) return;
+  } else if (left || isSecretFile(path.slice(path.lastIndexOf("/") + 1))) return;
   else if (entry.isSymbolicLink()) {
     found.entries.push({ path, mode, body: { link: await readlink(place) } });
   } else if (entry.isFile()) {

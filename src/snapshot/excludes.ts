@@ -1,4 +1,5 @@
 import { CairnError } from "../core/errors.ts";
+import { isSecretFile } from "../core/secretFile.ts";
 import type { HeldDirectory } from "./heldDirectory.ts";
 
 /** Our own records are nobody's work: that they are not copied is no news. */
@@ -11,9 +12,6 @@ const always = new Map([
   ["node_modules", "installed packages; the session can install its own"],
 ]);
 
-/** What people and programs keep secrets in, by its name; examples of such files have none. */
-const secretFile =
-  /^(?:\.env(?:\.(?!(?:.*\.)?(?:example|sample|template|dist|defaults?)$).+)?|[._]netrc|\.git-credentials|\.pgpass|id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?)$/;
 const mayHoldSecrets =
   "it may hold secrets; name it in the setting cairn.workspace.include or with --include to copy it";
 
@@ -45,7 +43,7 @@ export function excludes({
     const name = path.slice(path.lastIndexOf("/") + 1);
     const reason = always.get(name);
     if (reason !== undefined) return reason;
-    if (secretFile.test(name) && !isFolder && deciding(wanted, path, false)?.keeps !== false)
+    if (isSecretFile(name) && !isFolder && deciding(wanted, path, false)?.keeps !== false)
       return mayHoldSecrets;
     const rule = deciding(rules, path, isFolder);
     return rule === undefined || rule.keeps ? null : `excluded by ${rule.line}`;

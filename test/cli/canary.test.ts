@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { fakeWorld } from "../fakes/fakeWorld.ts";
 import { panelWait } from "../../src/host/panelWait.ts";
 import { startEngine } from "../harness/engine.ts";
 import { whyNoBubblewrap } from "../sandbox/bubblewrapPlace.ts";
@@ -127,7 +128,9 @@ for (const { backend, skip, environment: more, args } of backends) {
       for (const record of asked) {
         assert.deepEqual(
           formsIn(
-            JSON.stringify(panelWait({ record, goal: "" }, { facts: null, nonce: "", now: 0 })),
+            JSON.stringify(
+              panelWait({ record, goal: "" }, { facts: null, nonce: "", world: fakeWorld() }),
+            ),
           ),
           [],
         );

@@ -38,6 +38,9 @@ test("what goes into a build is the folder without what .dockerignore and Cairn 
     "keep.log": "c",
     "node_modules/x/index.js": "d",
     ".git/config": "e",
+    ".env": "TOKEN=f",
+    "app/.env.local": "TOKEN=g",
+    "app/.env.example": "TOKEN=",
     ".cairn/sessions.db": "f",
   });
   const { tar, files, dockerfile } = await readBuildContext(place, source);
@@ -45,10 +48,12 @@ test("what goes into a build is the folder without what .dockerignore and Cairn 
     "- .dockerignore",
     "- Dockerfile",
     "- a.txt",
+    "d app/",
+    "- app/.env.example",
     "- keep.log",
     "- .cairn.Dockerfile",
   ]);
-  assert.equal(files, 4);
+  assert.equal(files, 5);
   assert.equal(dockerfile, "FROM x\n");
 });
 
