@@ -8,7 +8,7 @@ import { CairnError } from "./core/errors.ts";
 import type { FlowDefinition } from "./core/flowDefinition.ts";
 import type { AuditLog, DurableDriver, Log, SandboxHost, World } from "./core/ports.ts";
 import { ruleSentence, type Rule } from "./core/rule.ts";
-import type { SessionRecord, SessionSpec, SkillsInfo } from "./core/records.ts";
+import type { Identity, SessionRecord, SessionSpec, SkillsInfo } from "./core/records.ts";
 import type { SandboxInfo } from "./core/sandboxInfo.ts";
 import type { SessionParts } from "./core/session.ts";
 import type { SkillsParts } from "./core/skillUpdate.ts";
@@ -94,12 +94,13 @@ export class PartsMaker {
 
   constructor(options: PartsOptions) {
     this.#options = options;
-    const { root, workspace, log: tell } = options;
+    const { root, workspace, audit, log: tell } = options;
     this.rules = new RuleBook({
       root,
       workspace,
       key: storeKey(root),
       managed: managedRules,
+      audit,
       tell,
     });
   }
@@ -133,7 +134,7 @@ export class PartsMaker {
       trees: this.trees(id, spec.workspace, spec),
       sandbox,
       permissions: (profile) => this.rules.permissions(profile),
-      grant: async (rules, session) => this.#grant(rules, session),
+      grant: async (...granted) => this.#grant(...granted),
       commands: commandReader(),
       audit,
       flows,
@@ -158,10 +159,10 @@ export class PartsMaker {
   }
 
   /** The answer stands, whatever becomes of the rule. */
-  async #grant(rules: readonly Rule[], session: string): Promise<void> {
+  async #grant(rules: readonly Rule[], by: Identity, session: string): Promise<void> {
     const { log, granted } = this.#options;
     try {
-      await this.rules.grant(rules);
+      await this.rules.grant(rules, by, session);
       for (const rule of rules) log(`granted: ${ruleSentence(rule)}`);
       granted(session);
     } catch (error) {

@@ -22,7 +22,7 @@ export function commandOf(parsed: Arguments, by: Identity): Command {
   const { verb } = parsed;
   if (isOf(verb, "look")) return async (open) => look(open(), { ...parsed, verb });
   if (isOf(verb, "prove")) return sandboxCommand(parsed);
-  if (isOf(verb, "rule")) return rulesCommand(parsed);
+  if (isOf(verb, "rule")) return rulesCommand(parsed, by);
   if (isOf(verb, "keep")) return keep({ ...parsed, verb }, by);
   if (verb === "audit") return async () => showAudit(parsed.values);
   if (verb === "status") return async () => sandboxStatus(parsed.values);

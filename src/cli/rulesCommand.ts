@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { rule, ruleSentence, type Rule } from "../core/rule.ts";
+import type { Identity } from "../core/records.ts";
 import { ruleLines } from "../core/ruleLines.ts";
 import type { Rules } from "../core/sessions.ts";
 import type { Arguments } from "./arguments.ts";
@@ -10,7 +11,7 @@ import { plain } from "./plain.ts";
 import { usageError } from "./usageError.ts";
 
 /** `cairn rules`, and what changes them. Throws `usage.invalid`. */
-export function rulesCommand({ rest, values }: Arguments): Command {
+export function rulesCommand({ rest, values }: Arguments, by: Identity): Command {
   const [what = "list", given = ""] = rest;
   const say = (sentence: string, facts: object): void => {
     process.stdout.write(values.json ? `${JSON.stringify(facts)}\n` : plain(`${sentence}\n`));
@@ -24,18 +25,18 @@ export function rulesCommand({ rest, values }: Arguments): Command {
     case "add": {
       const added = parseRule(given);
       return done(async (rules) => {
-        await rules.add(added);
+        await rules.add(added, by);
         say(`Added: ${ruleSentence(added)}`, { added });
       });
     }
     case "remove":
       return done(async (rules) => {
-        await rules.remove(given);
+        await rules.remove(given, by);
         say(`The rule ${given} is removed.`, { removed: given });
       });
     case "revoke-all":
       return done(async (rules) => {
-        const revoked = await rules.revokeAll();
+        const revoked = await rules.revokeAll(by);
         say(`Revoked: ${revoked}. Nothing that was granted counts any more.`, { revoked });
       });
     default:

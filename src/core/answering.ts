@@ -2,7 +2,7 @@ import { CairnError } from "./errors.ts";
 import { checkedDecision } from "./checkedDecision.ts";
 import { coveredWaits } from "./coveredWaits.ts";
 import type { Permissions, Redactor, World } from "./ports.ts";
-import type { Profile, RecordBody } from "./records.ts";
+import type { Identity, Profile, RecordBody } from "./records.ts";
 import type { Rule } from "./rule.ts";
 import type { Tool } from "./tool.ts";
 import type { SessionView } from "./replay.ts";
@@ -14,7 +14,7 @@ export interface AnsweringParts {
   readonly world: World;
   readonly tools: readonly Tool[];
   readonly permissions: (profile: Profile) => Permissions;
-  readonly grant: (rules: readonly Rule[], session: string) => Promise<void>;
+  readonly grant: (rules: readonly Rule[], by: Identity, session: string) => Promise<void>;
   readonly audit: SessionAudit;
   /** The session as it is now. */
   readonly view: () => SessionView;
@@ -106,7 +106,7 @@ export class Answering {
       answer: answerOnRecord,
     });
     if (granted === null) return;
-    await this.#parts.grant(granted.rules, this.#parts.session);
+    await this.#parts.grant(granted.rules, given.by, this.#parts.session);
     await this.byRules();
   }
 }

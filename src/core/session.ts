@@ -68,7 +68,7 @@ export interface SessionParts {
   readonly permissions: (profile: Profile) => Permissions;
   readonly commands: CommandReader;
   /** Keeps what the operator allowed for more than once. Never throws: then it was allowed once. */
-  readonly grant: (rules: readonly Rule[], session: string) => Promise<void>;
+  readonly grant: (rules: readonly Rule[], by: Identity, session: string) => Promise<void>;
   readonly audit: AuditLog;
   /** Flows of one's own, beside the agent. */
   readonly flows: readonly FlowDefinition[];

@@ -112,12 +112,12 @@ export type TreeViewer = Pick<WorkspaceTrees, "list" | "file" | "diff">;
 export interface Rules {
   /** Those that count here now, and what of their files does not. */
   list(): Promise<RuleList>;
-  /** Writes one into the user's own file. Throws `rules.invalid`, `rules.unwritable`. */
-  add(rule: Rule): Promise<void>;
+  /** Writes one into the user's own file. Throws `rules.invalid`, `rules.unwritable`, `audit.unwritable`. */
+  add(rule: Rule, by: Identity): Promise<void>;
   /** Removes one of the user's, or something granted. Throws as `add`. */
-  remove(id: string): Promise<void>;
+  remove(id: string, by: Identity): Promise<void>;
   /** Takes back all that was granted, everywhere; resolves with how much it was. */
-  revokeAll(): Promise<number>;
+  revokeAll(by: Identity): Promise<number>;
 }
 
 /**

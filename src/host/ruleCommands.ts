@@ -13,7 +13,7 @@ export async function showRules({ folders, policy }: CommandParts): Promise<stri
 }
 
 /** Takes back every "this session" and "always here", after asking. */
-export async function revokeGrants({ folders }: CommandParts): Promise<void> {
+export async function revokeGrants({ folders, operator }: CommandParts): Promise<void> {
   const folder = await folders.choose("Folder");
   if (folder === undefined) return;
   requireTrust();
@@ -28,6 +28,6 @@ export async function revokeGrants({ folders }: CommandParts): Promise<void> {
     revoke,
   );
   if (choice !== revoke) return;
-  const count = await sessions.rules.revokeAll();
+  const count = await sessions.rules.revokeAll(operator.by("quickPick"));
   void vscode.window.showInformationMessage(`Revoked: ${count}. Sessions ask again.`);
 }

@@ -3,9 +3,15 @@ import { join } from "node:path";
 import { applyEdits, modify } from "jsonc-parser";
 import { CairnError } from "../core/errors.ts";
 import { decide } from "../core/policy.ts";
-import type { Permissions, Ruling } from "../core/ports.ts";
-import type { Profile } from "../core/records.ts";
-import type { Rule, RuleScope, RuleSet, ScopedRule } from "../core/rule.ts";
+import type { AuditLog, Permissions, Ruling } from "../core/ports.ts";
+import type { Identity, Profile } from "../core/records.ts";
+import {
+  ruleSentence,
+  type Rule,
+  type RuleScope,
+  type RuleSet,
+  type ScopedRule,
+} from "../core/rule.ts";
 import type { RuleList } from "../core/ruleLines.ts";
 import { Grants } from "./grants.ts";
 import { readOwn, stampOf, stampOfFar, type Owner } from "./ownFile.ts";
@@ -21,6 +27,8 @@ export interface RuleBookOptions {
   readonly key: Uint8Array;
   /** Where an administrator's rules lie. */
   readonly managed: string;
+  /** Every change of rules is in it before it is made. */
+  readonly audit: AuditLog;
   /** Is told once of what does not count, in a sentence. */
   readonly tell: (sentence: string) => void;
 }
@@ -111,19 +119,21 @@ export class RuleBook {
     return { rules, notices: this.#notices };
   }
 
-  /** Keeps what the operator allowed. Throws `rules.unwritable`. */
-  async grant(rules: readonly Rule[]): Promise<void> {
+  /** Keeps what the operator allowed in a session. Throws `rules.unwritable`, `audit.unwritable`. */
+  async grant(rules: readonly Rule[], by: Identity, session: string): Promise<void> {
+    for (const rule of rules) await this.#audited(`granted: ${ruleSentence(rule)}`, by, session);
     await this.#grants.add(rules);
   }
 
   /** Takes back everything that was granted; resolves with how much it was. */
-  async revokeAll(): Promise<number> {
+  async revokeAll(by: Identity): Promise<number> {
+    await this.#audited("everything that was granted is taken back", by);
     return this.#grants.revokeAll();
   }
 
   /** Writes a rule into the user's own file. Throws `rules.invalid`, `rules.unwritable`. */
-  async add(rule: Rule): Promise<void> {
-    await this.#edit((text, rules) => {
+  async add(rule: Rule, by: Identity): Promise<void> {
+    await this.#edit(`added ${rule.id}: ${ruleSentence(rule)}`, by, (text, rules) => {
       if (rules.some(({ id }) => id === rule.id)) {
         throw new CairnError(
           "rules.invalid",
@@ -135,9 +145,13 @@ export class RuleBook {
   }
 
   /** Removes a rule of the user, or a grant. Throws `rules.invalid` when there is none of that id. */
-  async remove(id: string): Promise<void> {
-    if (await this.#grants.remove(id)) return;
-    await this.#edit((text, rules) => {
+  async remove(id: string, by: Identity): Promise<void> {
+    const { rules: granted } = await this.#grants.read();
+    if (granted.some((one) => one.id === id)) {
+      await this.#audited(`removed ${id}`, by);
+      if (await this.#grants.remove(id)) return;
+    }
+    await this.#edit(`removed ${id}`, by, (text, rules) => {
       const index = rules.findIndex((one) => one.id === id);
       if (index === -1) {
         throw new CairnError(
@@ -149,7 +163,16 @@ export class RuleBook {
     });
   }
 
-  async #edit(change: (text: string, rules: readonly Rule[]) => string): Promise<void> {
+  async #audited(what: string, by: Identity, session: string | null = null): Promise<void> {
+    const nothing = { step: null, operation: null, digest: null, outcome: null };
+    await this.#options.audit.write({ kind: "rule", ...nothing, session, by, what });
+  }
+
+  async #edit(
+    what: string,
+    by: Identity,
+    change: (text: string, rules: readonly Rule[]) => string,
+  ): Promise<void> {
     const { path } = this.#user;
     await locked(`${path}.lock`, async () => {
       const found = await readOwn(path, "user");
@@ -159,6 +182,7 @@ export class RuleBook {
       const text = found.kind === "text" ? found.text : '{\n  "rules": []\n}\n';
       const changed = change(text, parseRules(text, path));
       parseRules(changed, path);
+      await this.#audited(what, by);
       await writeWhole(path, changed);
     });
   }

@@ -6,6 +6,7 @@ import { namedProfile } from "../../src/core/profile.ts";
 import type { Rule } from "../../src/core/rule.ts";
 import { RuleBook } from "../../src/rules/ruleBook.ts";
 import { atMost, percentile, type Measure } from "./metric.ts";
+import { MemoryAudit } from "../fakes/memoryAudit.ts";
 
 const rules = 500;
 const samples = 2000;
@@ -21,8 +22,16 @@ export const decisions: Measure = async () => {
   writeFileSync(join(root, "rules.json"), JSON.stringify({ rules: own }), { mode: 0o600 });
   const key = new Uint8Array(32);
   const managed = join(root, "managed.json");
-  const book = new RuleBook({ root, workspace: root, key, managed, tell: () => {} });
-  await book.grant(Array.from({ length: rules / 2 }, (_, index) => ruleOf(index + rules)));
+  const book = new RuleBook({
+    root,
+    workspace: root,
+    key,
+    managed,
+    audit: new MemoryAudit(),
+    tell: () => {},
+  });
+  const granted = Array.from({ length: rules / 2 }, (_, index) => ruleOf(index + rules));
+  await book.grant(granted, { user: "bench", surface: "cli" }, "s");
   const policy = book.permissions(namedProfile("strict"));
   for (let sample = 0; sample < warmUp; sample += 1) await policy.decide(action);
   const times: number[] = [];

@@ -145,7 +145,7 @@ export class Machine {
       flows: this.flows,
       permissions: this.permissions,
       commands: fakeCommandReader,
-      grant: async (rules, session) => this.grant(rules, session),
+      grant: async (...granted) => this.grant(...granted),
       redactor: this.secrets.persisted,
       onRecord: () => {},
     };

@@ -18,6 +18,7 @@ import { namedProfile } from "../../src/core/profile.ts";
 import type { Verdict } from "../../src/core/records.ts";
 import type { Rule } from "../../src/core/rule.ts";
 import { RuleBook } from "../../src/rules/ruleBook.ts";
+import { MemoryAudit } from "../fakes/memoryAudit.ts";
 
 const place = mkdtempSync(join(tmpdir(), "cairn-rules-"));
 after(() => rmSync(place, { recursive: true, force: true }));
@@ -30,6 +31,8 @@ const allow = (words: string, id = words.replaceAll(/\W/g, "-")): Rule => ({
   command: { words: words.split(" "), more: true },
 });
 
+const by = { user: "dev", surface: "cli" } as const;
+
 /** A state directory and a folder, and books over them as several processes have them. */
 class Desk {
   readonly root: string;
@@ -37,6 +40,8 @@ class Desk {
   readonly managed: string;
   readonly told: string[] = [];
   readonly key: Uint8Array = new Uint8Array(32).fill(7);
+
+  readonly audit = new MemoryAudit();
 
   constructor() {
     desks += 1;
@@ -58,7 +63,10 @@ class Desk {
 
   book(key = this.key): RuleBook {
     const { root, workspace, managed } = this;
-    return new RuleBook({ root, workspace, managed, key, tell: (line) => this.told.push(line) });
+    return new RuleBook({
+      ...{ root, workspace, managed, key, audit: this.audit },
+      tell: (line) => this.told.push(line),
+    });
   }
 
   write(rules: readonly object[], path = this.rules): void {
@@ -218,16 +226,35 @@ suite("the rule files", () => {
   test("a rule is added to the user's own file with its comments kept, and removed by its id", async () => {
     const desk = new Desk();
     const book = desk.book();
-    await book.add(allow("npm test"));
+    await book.add(allow("npm test"), by);
     assert.equal(statSync(desk.rules).mode & 0o777, 0o600);
     assert.equal(await verdict(book), "allow");
     writeFileSync(desk.rules, readFileSync(desk.rules, "utf8").replace("{", "{ // mine"));
-    await book.add(allow("make test"));
+    await book.add(allow("make test"), by);
     assert.match(readFileSync(desk.rules, "utf8"), /\/\/ mine/);
-    await assert.rejects(book.add(allow("make test")), { code: "rules.invalid" });
-    await book.remove("npm-test");
+    await assert.rejects(book.add(allow("make test"), by), { code: "rules.invalid" });
+    await book.remove("npm-test", by);
     assert.deepEqual([await verdict(book), await verdict(book, "make")], ["ask", "allow"]);
-    await assert.rejects(book.remove("nothing"), { code: "rules.invalid" });
+    await assert.rejects(book.remove("nothing", by), { code: "rules.invalid" });
+    assert.deepEqual(
+      desk.audit.entries.map(({ kind, what, by: who }) => [kind, what, who?.user]),
+      [
+        ["rule", "added npm-test: Allows commands that begin with npm test.", "dev"],
+        ["rule", "added make-test: Allows commands that begin with make test.", "dev"],
+        ["rule", "removed npm-test", "dev"],
+      ],
+    );
+  });
+
+  test("a change of rules that cannot be audited is not made", async () => {
+    const desk = new Desk();
+    const book = desk.book();
+    await book.grant([allow("git test")], by, "s");
+    desk.audit.failsAt = ({ kind }) => kind === "rule";
+    await assert.rejects(book.add(allow("npm test"), by), { code: "audit.unwritable" });
+    await assert.rejects(book.grant([allow("npm test")], by, "s"), { code: "audit.unwritable" });
+    await assert.rejects(book.revokeAll(by), { code: "audit.unwritable" });
+    assert.deepEqual([await verdict(book), await verdict(book, "git")], ["ask", "allow"]);
   });
 });
 
@@ -236,14 +263,14 @@ suite("grants", () => {
     const desk = new Desk();
     const [one, other] = [desk.book(), desk.book()];
     assert.equal(await verdict(other), "ask");
-    await one.grant([allow("npm test")]);
+    await one.grant([allow("npm test")], by, "s");
     assert.deepEqual([await verdict(one), await verdict(other)], ["allow", "allow"]);
     assert.equal(statSync(join(desk.root, "grants.json")).mode & 0o777, 0o600);
   });
 
   test("a grant that was changed, or signed with another key, allows nothing, and that is said", async () => {
     const desk = new Desk();
-    await desk.book().grant([allow("npm test")]);
+    await desk.book().grant([allow("npm test")], by, "s");
     assert.equal(await verdict(desk.book(new Uint8Array(32).fill(8))), "ask");
     const path = join(desk.root, "grants.json");
     writeFileSync(path, readFileSync(path, "utf8").replace('"npm"', '"git"'));
@@ -257,22 +284,24 @@ suite("grants", () => {
   test("revoking takes all back in every process, and an older copy of the file stays worthless", async () => {
     const desk = new Desk();
     const [one, other] = [desk.book(), desk.book()];
-    await one.grant([allow("npm test"), allow("make test")]);
+    await one.grant([allow("npm test"), allow("make test")], by, "s");
     const path = join(desk.root, "grants.json");
     const older = readFileSync(path, "utf8");
     assert.equal(await verdict(other), "allow");
-    assert.equal(await one.revokeAll(), 2);
+    assert.equal(await one.revokeAll(by), 2);
     assert.equal(await verdict(other), "ask");
     writeFileSync(path, older);
     assert.equal(await verdict(other), "ask");
-    await one.grant([allow("git test")]);
+    await one.grant([allow("git test")], by, "s");
     assert.deepEqual([await verdict(other), await verdict(other, "git")], ["ask", "allow"]);
   });
 
   test("grants of several processes at the same time are all kept", async () => {
     const desk = new Desk();
     const names = Array.from({ length: 12 }, (_, index) => `p${index}`);
-    await Promise.all(names.map(async (name) => desk.book().grant([allow(`${name} test`)])));
+    await Promise.all(
+      names.map(async (name) => desk.book().grant([allow(`${name} test`)], by, "s")),
+    );
     const verdicts = await Promise.all(names.map(async (name) => verdict(desk.book(), name)));
     assert.deepEqual(new Set(verdicts), new Set(["allow"]));
   });
