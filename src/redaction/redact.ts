@@ -154,7 +154,10 @@ class Redaction {
     const whole = parsed ?? parsedOf(text);
     if (whole === undefined) return plain;
     const value = this.value(whole, null);
-    return parsed === value ? plain : JSON.stringify(value);
+    if (parsed === value) return plain;
+    const said = JSON.stringify(value);
+    // What was taken out can leave something to find across the strings that are left.
+    return said === text ? said : this.text(said);
   }
 
   #mark(kind: SecretKind): string {

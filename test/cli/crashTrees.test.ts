@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { after, before, suite, test } from "node:test";
 import { toolOutput, type SessionRecord } from "../../src/core/records.ts";
 import { Cairn, type RunOptions } from "./cairn.ts";
 import { scriptedServer, type Reply } from "./scriptedServer.ts";
 
 const kills = 50;
+/** A test of all of them would be as long as one may be. */
+const killsATest = 10;
 const seed = 20_261_121;
 const cairn = new Cairn();
 after(() => cairn.remove());
@@ -76,52 +78,55 @@ function random(from: number): () => number {
   };
 }
 
-// Two processes a kill: on a busy machine that is minutes.
-const limit = { timeout: 5 * 60_000 };
-test(
+suite(
   `killed at ${kills} random moments, a session goes on each time from exactly the files of its checkpoint`,
-  limit,
-  async () => {
-    const reference = place();
-    const whole = await run(reference.start);
-    assert.equal(whole.code, 3, whole.stderr);
-    const wanted = trees(await recorded(reference.workspace));
-    assert.equal(wanted.length, commands.length);
-    assert.equal(new Set(wanted).size, commands.length, "every call left another tree");
-
+  () => {
     const next = random(seed);
     const here = place();
+    let wanted: readonly string[] = [];
     let args: readonly string[] = here.start;
-    let before = 0;
-    let killed = 0;
-    while (killed < kills) {
+    let session = "";
+    let calls = 0;
+
+    before(async () => {
+      const reference = place();
+      const whole = await run(reference.start);
+      assert.equal(whole.code, 3, whole.stderr);
+      wanted = trees(await recorded(reference.workspace));
+      assert.equal(wanted.length, commands.length);
+      assert.equal(new Set(wanted).size, commands.length, "every call left another tree");
+    });
+
+    for (let first = 1; first <= kills; first += killsATest) {
+      test(`kills ${first} to ${first + killsATest - 1}`, async () => {
+        for (let kill = first; kill < first + killsATest; kill += 1) await killOnce(kill);
+      });
+    }
+
+    test("no copy of a killed process is left, and the end is that of a session that was not killed", async () => {
+      assert.ok(calls > 5 && calls < commands.length, `${calls} calls when the last kill came`);
+      await run(["sessions", "--workspace", here.workspace]);
+      assert.deepEqual(copies(), []);
+      const last = await run(args);
+      assert.equal(last.code, 3, last.stderr);
+      assert.deepEqual(trees(await recorded(here.workspace)), wanted);
+      const where = ["--workspace", here.workspace];
+      await run(["answer", session, "apply/proposed/approval", "approve", ...where]);
+      const log = readFileSync(join(here.workspace, "log.txt"), "utf8");
+      assert.equal(log.split("\n").length, 1 + commands.length * 3 + 1, "every line once");
+    });
+
+    async function killOnce(kill: number): Promise<void> {
       const killAfterLines = 1 + Math.floor(next() * 4);
       const { signal } = await run(args, { killAfterLines, killLateByMs: next() * 150 });
       assert.equal(signal, "SIGKILL", "the session has more to do than kills are left");
-      killed += 1;
       const records = await recorded(here.workspace);
       const left = trees(records);
-      assert.deepEqual(left, wanted.slice(0, left.length), `kill ${killed}`);
-      assert.ok(left.length >= before, "what is recorded stays");
-      before = left.length;
-      const session = records[0]?.session ?? "";
+      assert.deepEqual(left, wanted.slice(0, left.length), `kill ${kill}`);
+      assert.ok(left.length >= calls, "what is recorded stays");
+      calls = left.length;
+      session = records[0]?.session ?? "";
       args = ["resume", session, "--json", "--workspace", here.workspace];
     }
-    assert.ok(before > 5 && before < commands.length, `${before} calls when the last kill came`);
-    await run(["sessions", "--workspace", here.workspace]);
-    assert.deepEqual(copies(), [], "no copy of a killed process is left");
-    const last = await run(args);
-    assert.equal(last.code, 3, last.stderr);
-    const records = await recorded(here.workspace);
-    assert.deepEqual(
-      trees(records),
-      wanted,
-      "every tree is the one of a session that was not killed",
-    );
-    const session = records[0]?.session ?? "";
-    const where = ["--workspace", here.workspace];
-    await run(["answer", session, "apply/proposed/approval", "approve", ...where]);
-    const log = readFileSync(join(here.workspace, "log.txt"), "utf8");
-    assert.equal(log.split("\n").length, 1 + commands.length * 3 + 1, "every line once");
   },
 );

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { root } from "../harness/root.ts";
 
 /** Made by a build or by use, so not in a fresh clone. */
-const generated = /^(dist|out|node_modules|\.cairn)\//u;
+const generated = /^(?:(?:dist|out|node_modules|\.cairn)\/|(?:cairn\.)?rules\.json$)/u;
 const pathLike = /^\.?[\w*{][\w.*{},-]*(\/[\w.*{},-]+)*\/?$/u;
 const sourceFile = /\.(ts|mjs|cjs|js|json|md|css|sh|svg|csv|Dockerfile)$/u;
 
