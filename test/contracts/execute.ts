@@ -227,6 +227,22 @@ export function executeContract(
   });
 }
 
+/** That a sandbox which is made of another one hands this on, whole. */
+export function executeHandedOn(name: string, make: () => Promise<SandboxUnderTest>): void {
+  test(`${name} runs words beside the session's shell, and gives their output, code and directory`, async () => {
+    const { sandbox, close } = await make();
+    try {
+      const result = await execute(sandbox, "printf '%s|' 'a  b' '$(x)' | cat; false", {
+        cwd: "/tmp",
+      });
+      assert.deepEqual(seen(result), ["exited", 1, "a  b|$(x)|", "", "/tmp"]);
+      assert.equal(text((await run(sandbox, "pwd")).stdout), "/workspace\n");
+    } finally {
+      await close();
+    }
+  });
+}
+
 /** Every file and folder, with when it was changed. */
 async function look(tree: string): Promise<readonly string[]> {
   const names = await readdir(tree, { recursive: true });

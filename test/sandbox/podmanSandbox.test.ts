@@ -1,5 +1,5 @@
 import { after, test } from "node:test";
-import { executeContract } from "../contracts/execute.ts";
+import { executeHandedOn } from "../contracts/execute.ts";
 import { sandboxContract } from "../contracts/sandbox.ts";
 import { shellContract } from "../contracts/shell.ts";
 import { startPodman } from "../harness/engine.ts";
@@ -12,6 +12,6 @@ if ("skipped" in engine) {
   after(async () => engine.stop());
   const make = async (): Promise<DockerUnderTest> => dockerPlace(engine);
   sandboxContract("the docker sandbox on podman", make, { realBash: true });
-  executeContract("the docker sandbox on podman", make, { realBash: true });
+  executeHandedOn("the docker sandbox on podman", make);
   shellContract("the docker sandbox on podman", make);
 }

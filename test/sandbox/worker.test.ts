@@ -10,7 +10,7 @@ import { DockerSandbox } from "../../src/sandbox/dockerSandbox.ts";
 import { KnownTools } from "../../src/sandbox/knownTools.ts";
 import { Worker } from "../../src/sandbox/worker.ts";
 import { Workers } from "../../src/sandbox/workers.ts";
-import { executeContract } from "../contracts/execute.ts";
+import { executeHandedOn } from "../contracts/execute.ts";
 import { run, sandboxContract, text } from "../contracts/sandbox.ts";
 import { startEngine, type TestEngine } from "../harness/engine.ts";
 import { FakeSandbox } from "../fakes/fakeSandbox.ts";
@@ -183,7 +183,7 @@ function inContainers(engine: TestEngine): void {
     return { ...under, sandbox: worker, lines, close };
   };
   sandboxContract("a worker in a container", make, { realBash: true });
-  executeContract("a worker in a container", make, { realBash: true });
+  executeHandedOn("a worker in a container", make);
 
   suite("a worker in a container", () => {
     test("it says what can be used inside, and how much it uses", async () => {
