@@ -19,15 +19,19 @@ export interface AuditParts {
 export function openAudit(environment: NodeJS.ProcessEnv, parts: AuditParts): AuditTrail {
   const root = stateRoot(environment);
   const { log, anchors, redactor } = parts;
-  const key = createHmac("sha256", storeKey(root)).update("cairn audit log 1").digest();
-  const name = createHmac("sha256", key).update("name").digest("hex").slice(0, 12);
+  let known: Uint8Array | null = null;
+  // Not before it is needed: to look for the key is to make it.
+  const key = (): Uint8Array =>
+    (known ??= createHmac("sha256", storeKey(root)).update("cairn audit log 1").digest());
   return new AuditTrail({
     directory: join(root, "audit"),
     anchors: [
       new AnchorFiles(join(root, "anchors")),
-      ...(anchors === undefined ? [] : [anchors(name)]),
+      ...(anchors === undefined ? [] : [anchorsOf(() => anchors(nameOf(key())))]),
     ],
-    key,
+    get key() {
+      return key();
+    },
     owner: thisOwner(process.pid),
     boot: thisBoot(),
     isGone,
@@ -35,4 +39,20 @@ export function openAudit(environment: NodeJS.ProcessEnv, parts: AuditParts): Au
     now: () => world.now(),
     log,
   });
+}
+
+/** What a log is called outside of its directory. */
+function nameOf(key: Uint8Array): string {
+  return createHmac("sha256", key).update("name").digest("hex").slice(0, 12);
+}
+
+/** Anchors that are made when they are first asked for. */
+function anchorsOf(make: () => AuditAnchors): AuditAnchors {
+  let made: AuditAnchors | null = null;
+  const there = (): AuditAnchors => (made ??= make());
+  return {
+    save: async (anchor) => there().save(anchor),
+    load: async () => there().load(),
+    forget: async (segment) => there().forget(segment),
+  };
 }

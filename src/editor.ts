@@ -89,7 +89,7 @@ export function openEditor(
     vscode.workspace.onDidChangeWorkspaceFolders(refresh),
   );
   refresh();
-  void pruneAuditQuietly(audit, log.write);
+  if (vscode.workspace.isTrusted) void pruneAuditQuietly(audit, log.write);
   return {
     panel,
     tree: new SessionsTree(known),

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { AuditAnchors, AuditHistory, AuditReport, KeptEntry } from "../core/audit.ts";
 import { CairnError } from "../core/errors.ts";
 import type { AuditEntry, AuditLog, Log, Redactor } from "../core/ports.ts";
@@ -72,6 +73,7 @@ export class AuditTrail implements AuditLog, AuditHistory {
   }
 
   async prune(before: number): Promise<number> {
+    if (!existsSync(this.#options.directory)) return 0;
     return prune(this.#options, before, async (removed) => this.#add(removed));
   }
 

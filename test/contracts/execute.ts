@@ -230,7 +230,8 @@ export function executeContract(
 /** That a sandbox which is made of another one hands this on, whole. */
 export function executeHandedOn(name: string, make: () => Promise<SandboxUnderTest>): void {
   test(`${name} runs words beside the session's shell, and gives their output, code and directory`, async () => {
-    const { sandbox, close } = await make();
+    const under = await make();
+    const { sandbox } = under;
     try {
       const result = await execute(sandbox, "printf '%s|' 'a  b' '$(x)' | cat; false", {
         cwd: "/tmp",
@@ -238,7 +239,7 @@ export function executeHandedOn(name: string, make: () => Promise<SandboxUnderTe
       assert.deepEqual(seen(result), ["exited", 1, "a  b|$(x)|", "", "/tmp"]);
       assert.equal(text((await run(sandbox, "pwd")).stdout), "/workspace\n");
     } finally {
-      await close();
+      await under.close();
     }
   });
 }

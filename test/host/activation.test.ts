@@ -46,6 +46,8 @@ test("what nobody has set is the default", () => {
     "sandbox.runtime": "",
     "sandbox.gpus": null,
     "workspace.exclude": [],
+    "workspace.include": [],
+    "audit.retentionDays": 365,
     profile: "default",
     "skills.source": "",
     checkpointStrategy: "calls",

@@ -64,7 +64,11 @@ class Desk {
   book(key = this.key): RuleBook {
     const { root, workspace, managed } = this;
     return new RuleBook({
-      ...{ root, workspace, managed, key, audit: this.audit },
+      root,
+      workspace,
+      managed,
+      key,
+      audit: this.audit,
       tell: (line) => this.told.push(line),
     });
   }
