@@ -59,7 +59,7 @@ export const shellCases: readonly ShellCase[] = [
     command: "exec sleep 1d",
     status: "shellDied",
     exitCode: 130,
-    timeoutMs: 300,
+    timeoutMs: 1000,
     shell: "new",
   },
   {
