@@ -12,6 +12,8 @@ export interface ShownWait {
 /** A person with a mouse, a keyboard and a batch of cards stays far below. */
 const burst = 200;
 const perSecond = 20;
+/** How many waits that are gone may still be answered, in vain. */
+const keptPast = 50;
 
 /** The panel's side is untrusted: only what was really shown to this page is answered, once. */
 export class PanelDoor {
@@ -50,10 +52,14 @@ export class PanelDoor {
     return nonce;
   }
 
-  /** Forgets the nonces of all waits but these. */
+  /**
+   * Forgets the oldest nonces beside those of these waits. Some of what was just shown are kept: an
+   * answer that was under way when somebody else's came first is told who that was.
+   */
   keepOnly(shown: readonly ShownWait[]): void {
     const keys = new Set(shown.map(keyOf));
-    for (const key of this.#nonces.keys()) if (!keys.has(key)) this.#nonces.delete(key);
+    const gone = [...this.#nonces.keys()].filter((key) => !keys.has(key));
+    for (const key of gone.slice(0, -keptPast)) this.#nonces.delete(key);
   }
 
   /** Uses a nonce up. Throws `wait.notShown` for every other one. */

@@ -22,14 +22,23 @@ test("a wait that was sent is answered once, and by its own nonce", () => {
   assert.notEqual(door.nonceFor(shown), nonce);
 });
 
-test("nothing is answered for a page that is new, or for a wait that went", () => {
+test("nothing is answered for a page that is new, or for a wait that went long ago", () => {
   const { door } = opened();
   const first = door.nonceFor(shown);
   door.reset();
   assert.throws(() => door.take({ ...shown, nonce: first }), { code: "wait.notShown" });
   const second = door.nonceFor(shown);
+  for (let more = 0; more < 50; more += 1) door.nonceFor({ ...shown, digest: `${more}` });
   door.keepOnly([{ ...shown, digest: "changed" }]);
   assert.throws(() => door.take({ ...shown, nonce: second }), { code: "wait.notShown" });
+});
+
+test("an answer that was under way when the wait went comes through, once, to be told who was first", () => {
+  const { door } = opened();
+  const nonce = door.nonceFor(shown);
+  door.keepOnly([]);
+  door.take({ ...shown, nonce });
+  assert.throws(() => door.take({ ...shown, nonce }), { code: "wait.notShown" });
 });
 
 test("what is no message is not acted on: other kinds, missing words, words too many", () => {
