@@ -75,6 +75,12 @@ suite("a yes for more than once", () => {
       session.view.openWaits.map((open) => open.wait),
       [wait("c")],
     );
+    const answered = machine.audit.entries.filter(({ kind }) => kind === "answered");
+    assert.deepEqual(
+      answered.map(({ step, by }) => [step, by?.surface]),
+      session.view.answered.map((one) => [one.wait, one.by.surface]),
+      "a rule's answer is in the audit log as well as a person's",
+    );
     const [, covered] = session.view.answered;
     assert.deepEqual(covered?.by, { user: `rule ${rules[0]?.id}`, surface: "policy" });
     assert.deepEqual(covered?.answer, {

@@ -61,4 +61,13 @@ test("unattended, a question that was left open by a crash ends when the session
   assert.equal(reloaded.view.status, "waiting");
   assert.equal(await reloaded.resume(never), "completed");
   assert.equal(reloaded.view.result, "aborted");
+  const answered = machine.audit.entries.filter(({ kind }) => kind === "answered");
+  // The attempt that the crash took away is in the log, too.
+  assert.deepEqual(
+    answered.map(({ step, by }) => [step, by?.user]),
+    [
+      ["sure", "nobody"],
+      ["sure", "nobody"],
+    ],
+  );
 });
