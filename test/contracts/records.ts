@@ -1,3 +1,4 @@
+import type { ActionPlace } from "../../src/core/action.ts";
 import { noBudgets, type JsonValue, type RecordBody } from "../../src/core/records.ts";
 
 /** A session's first record, as small as it may be. */
@@ -32,6 +33,17 @@ export function startRecord(goal = "a goal"): RecordBody {
     },
   };
 }
+
+/** Where a call of the session above would run. */
+export const anyPlace: ActionPlace = {
+  sandbox: "d",
+  cwd: "/workspace",
+  env: null,
+  network: [],
+  secrets: [],
+  stdin: null,
+  timeoutMs: 1000,
+};
 
 export function noteRecord(at: number): RecordBody {
   return { kind: "session.resumed", at, reason: "resume", newShell: false };

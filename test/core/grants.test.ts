@@ -77,7 +77,7 @@ suite("a yes for more than once", () => {
     );
     const answered = machine.audit.entries.filter(({ kind }) => kind === "answered");
     assert.deepEqual(
-      answered.map(({ step, by }) => [step, by?.surface]),
+      answered.map(({ step, by: who }) => [step, who?.surface]),
       session.view.answered.map((one) => [one.wait, one.by.surface]),
       "a rule's answer is in the audit log as well as a person's",
     );

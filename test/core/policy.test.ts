@@ -14,6 +14,7 @@ import {
   type ScopedRule,
 } from "../../src/core/rule.ts";
 import { fakeCommandReader } from "../fakes/fakeCommandReader.ts";
+import { anyPlace } from "../contracts/records.ts";
 
 const strict = namedProfile("strict");
 
@@ -24,15 +25,7 @@ function action(more: Partial<Action> = {}): Action {
     risk: "R1",
     args: "a",
     paths: [],
-    place: {
-      sandbox: "d",
-      cwd: "/workspace",
-      env: null,
-      network: [],
-      secrets: [],
-      stdin: null,
-      timeoutMs: 1000,
-    },
+    place: anyPlace,
     ...more,
   };
 }

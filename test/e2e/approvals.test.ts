@@ -6,7 +6,7 @@ import { agentFlow } from "../../src/core/agent.ts";
 import type { Action } from "../../src/core/action.ts";
 import type { RecordBody, SessionRecord, WaitSubject } from "../../src/core/records.ts";
 import type { EmbeddedDriver } from "../../src/durable/embeddedDriver.ts";
-import { startRecord } from "../contracts/records.ts";
+import { anyPlace, startRecord } from "../contracts/records.ts";
 import { palette, screenshot } from "../vscode/browser.ts";
 import { armed, axe, card, Editor, message, panelOf } from "./editor.ts";
 import { hostileTexts } from "./hostileTexts.ts";
@@ -32,15 +32,7 @@ const action: Action = {
   args: "digest",
   command: null,
   paths: [],
-  place: {
-    sandbox: "d",
-    cwd: "/workspace",
-    env: null,
-    network: [],
-    secrets: [],
-    stdin: null,
-    timeoutMs: 1000,
-  },
+  place: anyPlace,
 };
 const guarded: WaitSubject = {
   kind: "apply",

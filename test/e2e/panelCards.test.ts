@@ -16,6 +16,7 @@ import {
   skillUpdate,
   wait,
 } from "./panelPage.ts";
+import { anyPlace } from "../contracts/records.ts";
 
 const past = { seen: 41, passed: 37, rejected: 2 };
 const facts: NonNullable<PanelWait["facts"]> = {
@@ -35,16 +36,7 @@ function actionOf(program: string, change: Partial<Action["place"]> = {}): Actio
     args: "digest",
     command: [{ argv, run: argv, join: null, effect: "unknown" }],
     paths: [],
-    place: {
-      sandbox: "d",
-      cwd: "/workspace",
-      env: null,
-      network: [],
-      secrets: [],
-      stdin: null,
-      timeoutMs: 1000,
-      ...change,
-    },
+    place: { ...anyPlace, ...change },
   };
 }
 

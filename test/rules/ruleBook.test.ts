@@ -19,6 +19,7 @@ import type { Verdict } from "../../src/core/records.ts";
 import type { Rule } from "../../src/core/rule.ts";
 import { RuleBook } from "../../src/rules/ruleBook.ts";
 import { MemoryAudit } from "../fakes/memoryAudit.ts";
+import { anyPlace } from "../contracts/records.ts";
 
 const place = mkdtempSync(join(tmpdir(), "cairn-rules-"));
 after(() => rmSync(place, { recursive: true, force: true }));
@@ -87,15 +88,7 @@ async function verdict(book: RuleBook, program = "npm", profile = "strict"): Pro
     args: "a",
     command: [{ argv, run: argv, join: null, effect: "unknown" }],
     paths: [],
-    place: {
-      sandbox: "d",
-      cwd: "/workspace",
-      env: null,
-      network: [],
-      secrets: [],
-      stdin: null,
-      timeoutMs: 1000,
-    },
+    place: anyPlace,
   };
   return (await book.permissions(namedProfile(profile)).decide(action)).verdict;
 }
