@@ -9,7 +9,7 @@ import { within } from "./within.ts";
 
 /** Nothing that is alive takes this long to answer. */
 const answerWithinMs = 5_000;
-/** What a command wrote is there before its end is; after this long it went somewhere else. */
+/** For what may still come where nothing says that it will. */
 const drainWithinMs = 300;
 const stopAttempts = 6;
 const stopAttemptMs = 200;
@@ -32,12 +32,11 @@ __cairn() {
   case $2 in
     idle) \builtin printf '\0%s %s\0' "$3" "$$" ;;
     end)
-      \builtin printf %s "$3" >&211
-      \builtin printf %s "$3" >&212
       \builtin local GLOBIGNORE=
-      \builtin set -- "$1" "$2" "$3" /proc/[0-9]*
-      \builtin printf '\0%s %s ' "$3" "$1"
-      \builtin printf '%s ' "${"$"}{@:4}" ';'
+      \builtin printf %s "$3" >&211 && \builtin printf %s "$3" >&212
+      \builtin set -- "$1" "$2" "$3" "$?" /proc/[0-9]*
+      \builtin printf '\0%s %s %s ' "$3" "$1" "$4"
+      \builtin printf '%s ' "${"$"}{@:5}" ';'
       \builtin pwd
       \builtin printf '\0' ;;
     look) \builtin printf '\0%s ' "$3"; ${lookScript}; \builtin printf '\0' ;;
@@ -47,8 +46,8 @@ __cairn() {
 readonly -f __cairn
 `;
 
-/** Exit code, processes, directory. A shell that expands no names gives the pattern as it is. */
-const endRecord = /^(\d+) ([^;]*); ([^]*)\n$/;
+/** Exit code, whether both streams took their end's mark, processes, directory. A shell that expands no names gives the pattern as it is. */
+const endRecord = /^(\d+) (\d+) ([^;]*); ([^]*)\n$/;
 
 interface Command {
   readonly token: string;
@@ -140,9 +139,9 @@ export class BashProcess {
     if (command === null) return null;
     const match = endRecord.exec((await within(answerWithinMs, command.answer)) ?? "");
     if (match === null) return null;
-    const [, exitCode, list = "", cwd = ""] = match;
+    const [, exitCode, marked, list = "", cwd = ""] = match;
     const processes = this.#seenBy(list) ?? (await this.#processes());
-    const whole = await drained(command);
+    const whole = await drained(command, marked === "0" ? answerWithinMs : drainWithinMs);
     if (this.#streams !== null) this.#streams.output = null;
     // A process that outlives its command keeps the streams it was born with, for itself. After a
     // stop the end may have been marked twice.
@@ -182,7 +181,7 @@ export class BashProcess {
   async kill(): Promise<number | null> {
     // What the last command wrote is still on its way, and a job may keep the streams open.
     this.#transport.killAllBut(this.#carriers);
-    if (this.#streams !== null) await within(drainWithinMs, this.#streams.onEnd);
+    if (this.#streams !== null) await within(answerWithinMs, this.#streams.onEnd);
     this.#transport.killAllBut([]);
     await this.#processes();
     return within(answerWithinMs, this.ended);
@@ -265,12 +264,15 @@ function noAnswer(): CairnError {
   );
 }
 
-/** Waits as long as something comes. False when the end never did: the command closed it off. */
-async function drained({ output, end }: Command): Promise<boolean> {
+/**
+ * Waits as long as something comes, and for a machine that has much else to do. False when the end
+ * never did: bash wrote it to something that the command had put in the stream's place.
+ */
+async function drained({ output, end }: Command, withinMs: number): Promise<boolean> {
   let received = -1;
   while (output.received !== received) {
     received = output.received;
-    if ((await within(drainWithinMs, end)) !== null) return true;
+    if ((await within(withinMs, end)) !== null) return true;
   }
   return false;
 }

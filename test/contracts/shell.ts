@@ -113,6 +113,20 @@ function output(make: Make, middle: boolean): void {
   );
 
   test(
+    "output that is a second on its way is whole",
+    inPlace(async ({ sandbox }) => {
+      // Where programs inside carry output out of the place, they do nothing for that second.
+      const result = await run(
+        sandbox,
+        `for each in /proc/[0-9]*; do [[ $(<$each/comm) == cat ]] && cats+=" \${each#/proc/}"; done 2>/dev/null
+         [ -z "$cats" ] || { kill -STOP $cats; (sleep 1; kill -CONT $cats) & }
+         echo one; echo two >&2`,
+      );
+      assert.deepEqual(seen(result), ["exited", 0, "one\n", "two\n", "/workspace"]);
+    }),
+  );
+
+  test(
     "a command may write to /dev/stdout and /dev/stderr by name",
     inPlace(async ({ sandbox }) => {
       const result = await run(
