@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { egressRequest } from "./egress.ts";
 
 /**
  * What may come of an action, from the least. `R0` reads. `R1` changes the session's own copy.
@@ -48,6 +49,10 @@ export const actionPlace = z.object({
 });
 export type ActionPlace = z.infer<typeof actionPlace>;
 
+/** A call of a typed service: what rules about services look at. */
+export const serviceCall = z.object({ service: z.string(), args: z.json() });
+export type ServiceCall = z.infer<typeof serviceCall>;
+
 /** Exactly what is decided on. Its digest is bound to the decision, and checked again before it starts. */
 export const action = z.object({
   session: z.string(),
@@ -59,6 +64,9 @@ export const action = z.object({
   command: z.exactOptional(z.nullable(z.array(commandPart))),
   /** Files that it names, from the root of the workspace. */
   paths: z.array(z.string()),
+  /** For a request that wants to leave the sandbox. */
+  egress: z.exactOptional(egressRequest),
+  service: z.exactOptional(serviceCall),
   place: actionPlace,
 });
 export type Action = z.infer<typeof action>;

@@ -1,4 +1,5 @@
 import type { Action, CommandPart } from "./action.ts";
+import type { EgressReport } from "./egress.ts";
 import type {
   FileChange,
   Identity,
@@ -292,6 +293,24 @@ export interface SandboxHost extends Sandbox {
   terminal?(screen: TerminalScreen): Promise<SandboxTerminal | null>;
   /** Asks what runs inside to end, ends it after a grace, and leaves nothing behind. Idempotent, never throws. */
   stop(): Promise<void>;
+}
+
+// --- The way out -----------------------------------------------------------------------------
+
+/** The proxy of one session, as its sandbox starts it and as its flow looks at it. */
+export interface Egress {
+  /**
+   * Makes it listen on a unix socket that does not exist yet, and resolves with its authority's
+   * certificate, as PEM, once it does. Idempotent. Throws `secret.missing`, naming the secret, and
+   * `proxy.unavailable`.
+   */
+  listen(socket: string): Promise<string>;
+  /** Goes by the rules as they are now; resolves when they hold. Does nothing when it does not run. */
+  renew(): Promise<void>;
+  /** What was refused since the last call, in order, the same request once; at most 100. */
+  takeRefused(): readonly EgressReport[];
+  /** Ends it; nothing of it is left. Idempotent, never throws. */
+  close(): Promise<void>;
 }
 
 // --- Workspace trees ------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { action } from "./action.ts";
+import { sandboxProxyRule } from "./proxyRule.ts";
 import { sandboxInfo } from "./sandboxInfo.ts";
 
 /**
@@ -287,6 +288,21 @@ export const riskDefaults = z.object({
 });
 export type RiskDefaults = z.infer<typeof riskDefaults>;
 
+/** What a profile says of one typed service. */
+export const serviceGrant = z.strictObject({
+  /** The default for its risk when left out. */
+  decision: z.exactOptional(verdict),
+  /** Its actions that there are; all when left out. */
+  actions: z.exactOptional(z.array(z.string()).min(1)),
+  /** Arguments that have to have one of these values, by name. */
+  args: z.exactOptional(z.record(z.string(), z.array(jsonValue).min(1))),
+  /** Most calls in any 60 seconds. */
+  callsPerMinute: z.exactOptional(z.int().positive()),
+  /** Where it lies; a service without an address of its own needs none. */
+  url: z.exactOptional(z.url({ protocol: /^https?$/ })),
+});
+export type ServiceGrant = z.infer<typeof serviceGrant>;
+
 /** What an agent may do. Resolved once, recorded whole, so that a session never changes under way. */
 export const profile = z.object({
   name: z.string(),
@@ -313,6 +329,10 @@ export const profile = z.object({
   contextTokens: z.nullable(z.int().positive()).default(null),
   /** How long a question or an approval stays open; then it is denied. Null is for ever. */
   answerWithinMs: z.nullable(z.int().positive()).default(null),
+  /** What the sandbox may reach through the proxy. Absent and empty: nothing that nobody was asked about. */
+  proxy: z.exactOptional(z.array(sandboxProxyRule)),
+  /** Typed services that the model is told of, by name; absent and empty: none. */
+  allowedServices: z.exactOptional(z.record(z.string(), serviceGrant)),
 });
 export type Profile = z.infer<typeof profile>;
 
