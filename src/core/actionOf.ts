@@ -86,8 +86,9 @@ function onlyReads(command: readonly CommandPart[] | null | undefined): boolean 
   return command?.every(({ effect }) => effect === "reads") ?? false;
 }
 
-function copyOf({ argv, run, join, effect }: CommandPart): CommandPart {
-  return { argv: [...argv], run: [...run], join, effect };
+function copyOf({ argv, run, join, streams, effect }: CommandPart): CommandPart {
+  const done = streams === undefined ? {} : { streams: [...streams] };
+  return { argv: [...argv], run: [...run], join, ...done, effect };
 }
 
 /** A path of the sandbox as rules name it: from the root of the workspace, where it lies in there. */

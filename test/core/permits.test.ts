@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import * as fc from "fast-check";
 import * as z from "zod";
+import { commandReader } from "../../src/command/commandReader.ts";
 import type { Action } from "../../src/core/action.ts";
-import { requireSame } from "../../src/core/actionOf.ts";
+import { actionOf, requireSame } from "../../src/core/actionOf.ts";
 import { decide } from "../../src/core/policy.ts";
 import { namedProfile } from "../../src/core/profile.ts";
 import type { Decision, JsonValue, SessionRecord } from "../../src/core/records.ts";
@@ -292,6 +293,34 @@ suite("a command that is allowed because it was read", () => {
         alone === null ? null : [alone?.parts.map(({ argv }) => argv), alone?.cwd],
       ),
       [[[["cat", "a.txt"]], "/workspace"], [[["npm", "test"]], "/workspace"], null, null],
+    );
+  });
+
+  test("what a command does with its streams is decided on, and runs", () => {
+    const machine = new Machine([]);
+    const prepared = shell.prepare({
+      id: "a",
+      tool: "shell",
+      args: JSON.stringify({ command: "ls src 2>/dev/null | wc -l" }),
+    });
+    assert.ok(prepared.kind === "run");
+    const { command } = actionOf(
+      {
+        world: machine.world,
+        session: "s",
+        spec: machine.spec(strict),
+        commands: commandReader(),
+      },
+      "shell",
+      prepared,
+      "/workspace",
+    );
+    assert.deepEqual(
+      command?.map(({ argv, streams }) => [argv.join(" "), streams]),
+      [
+        ["ls src", ["2>/dev/null"]],
+        ["wc -l", undefined],
+      ],
     );
   });
 });
