@@ -39,7 +39,8 @@ interface Place {
   readonly kind: SecretKind | null;
   /** The name that says so. */
   readonly label: string;
-  readonly besideAwsKey: boolean;
+  /** What stands beside it. */
+  readonly beside: Iterable<JsonValue>;
 }
 
 /** Records say the same short words again and again: kinds, names of properties. */
@@ -56,6 +57,10 @@ function parsedOf(text: string): JsonValue | undefined {
 }
 
 const digest = /^[0-9a-f]{64}$/;
+
+function holdsAnyAwsKey(values: Iterable<JsonValue>): boolean {
+  return [...values].some((value) => typeof value === "string" && holdsAwsKey(value));
+}
 
 class Redaction {
   readonly found = new Map<SecretKind, number>();
@@ -74,28 +79,30 @@ class Redaction {
   }
 
   #array(values: JsonValue[]): JsonValue {
-    const besideAwsKey = values.some((value) => typeof value === "string" && holdsAwsKey(value));
     const plain = values.map((value, index) => {
       const before = values[index - 1];
       const label = typeof before === "string" && /^--?[\w-]{1,64}$/.test(before) ? before : "";
-      return this.value(value, { name: null, kind: kindOfName(label), label, besideAwsKey });
+      return this.value(value, { name: null, kind: kindOfName(label), label, beside: values });
     });
     return plain.every((part, index) => part === values[index]) ? values : plain;
   }
 
   #object(value: { [name: string]: JsonValue }): JsonValue {
-    const entries = Object.entries(value);
-    const besideAwsKey = entries.some(([, part]) => typeof part === "string" && holdsAwsKey(part));
     const told = [value["name"], value["key"]].find((part) => typeof part === "string");
+    const beside = Object.values(value);
     const names = new Set<string>();
-    const plain = entries.map(([name, part]): [string, JsonValue] => {
+    const plain: [string, JsonValue][] = [];
+    let same = true;
+    for (const name of Object.keys(value)) {
+      const part = value[name] ?? null;
       const label = name === "value" && told !== undefined ? told : name;
-      const place = { name, kind: kindOfName(label), label, besideAwsKey };
-      return [this.#name(name, names), this.value(part, place)];
-    });
-    const same = plain.every(
-      ([name, part], index) => entries[index]?.[0] === name && entries[index]?.[1] === part,
-    );
+      const entry: [string, JsonValue] = [
+        this.#name(name, names),
+        this.value(part, { name, kind: kindOfName(label), label, beside }),
+      ];
+      same &&= entry[0] === name && entry[1] === part;
+      plain.push(entry);
+    }
     // Not by assignment: `__proto__` is a name like any other here.
     return same ? value : Object.fromEntries(plain);
   }
@@ -112,8 +119,8 @@ class Redaction {
   #string(text: string, place: Place | null): string {
     if (this.#isDigest(text, place)) return text;
     if (place === null) return this.text(text);
-    const { kind, label, besideAwsKey } = place;
-    if (besideAwsKey && isAwsSecret(text)) return this.#mark("aws secret");
+    const { kind, label, beside } = place;
+    if (isAwsSecret(text) && holdsAnyAwsKey(beside)) return this.#mark("aws secret");
     if (kind === null) return this.text(text);
     const { text: plain, found } = redactText(text, this.#options);
     // Asked of what is left, too, so that a second call finds nothing more.

@@ -52,9 +52,19 @@ export function* secretWords(
   }
 }
 
+/** The properties of records have the same few names again and again. */
+const kinds = new Map<string, SecretKind | null>();
+const mostKinds = 1_000;
+const longestKept = 40;
+
 /** What a value under this name is, if it is a secret: `DB_PASSWORD`, `accessToken`, `x-api-key`. */
 export function kindOfName(name: string): SecretKind | null {
-  return kindOfMatch(lastWord.exec(name.slice(-80)));
+  const known = kinds.get(name);
+  if (known !== undefined) return known;
+  const kind = kindOfMatch(lastWord.exec(name.slice(-80)));
+  if (kinds.size >= mostKinds) kinds.clear();
+  if (name.length <= longestKept) kinds.set(name, kind);
+  return kind;
 }
 
 function kindOfMatch(match: RegExpExecArray | null): SecretKind | null {
