@@ -10,6 +10,11 @@ type Target =
   | { readonly kind: "unread" }
   | { readonly kind: "part"; readonly part: CommandPart };
 
+interface Opinion {
+  readonly verdict: Verdict;
+  readonly by: ScopedRule;
+}
+
 const strictness = { allow: 0, ask: 1, deny: 2 } as const;
 
 /**
@@ -42,12 +47,12 @@ function openly(action: Action, profile: Profile, set: RuleSet, folder: string):
     const why = `The profile ${profile.name} has no tool ${action.tool}.`;
     return { verdict: "deny", rule: null, why };
   }
-  const rules = [...profileRules(profile), ...set.rules].filter((one) =>
-    concerns(one, action, folder),
-  );
+  const own = profileRules(profile);
+  const rules = own.length === 0 ? set.rules : [...own, ...set.rules];
+  const concerned = { action, profile, rules, folder };
   let strictest: Ruling | null = null;
   for (const target of targetsOf(action)) {
-    const ruling = decideTarget(target, action, profile, rules);
+    const ruling = decideTarget(target, concerned);
     const stricter =
       strictest === null || strictness[ruling.verdict] > strictness[strictest.verdict];
     if (stricter) strictest = ruling;
@@ -61,22 +66,25 @@ function targetsOf({ command }: Action): readonly Target[] {
   return command.map((part) => ({ kind: "part", part }));
 }
 
-function decideTarget(
-  target: Target,
-  action: Action,
-  profile: Profile,
-  rules: readonly ScopedRule[],
-): Ruling {
+/** What a decision is made on. */
+interface Concerned {
+  readonly action: Action;
+  readonly profile: Profile;
+  readonly rules: readonly ScopedRule[];
+  readonly folder: string;
+}
+
+function decideTarget(target: Target, { action, profile, rules, folder }: Concerned): Ruling {
   const usual = defaultOf(target, action, profile);
   if (usual === "deny") return byDefault("deny", action, profile);
   const guarded = guardedPlace(target, profile);
   if (guarded !== null) return { verdict: "deny", rule: null, why: guarded };
-  let found: { readonly verdict: Verdict; readonly by: ScopedRule } | null = null;
-  for (const by of rules) {
-    const verdict = opinion(by.rule, action, target);
-    if (verdict === null) continue;
-    if (found === null || strictness[verdict] > strictness[found.verdict]) found = { verdict, by };
-  }
+  const found = rules.reduce<Opinion | null>((strictest, by) => {
+    const verdict = concerns(by, action, folder) ? opinion(by.rule, action, target) : null;
+    if (verdict === null) return strictest;
+    const stricter = strictest === null || strictness[verdict] > strictness[strictest.verdict];
+    return stricter ? { verdict, by } : strictest;
+  }, null);
   if (found === null) return byDefault(usual, action, profile);
   const { verdict, by } = found;
   const sentence = ruleSentence(by.rule);
@@ -152,18 +160,23 @@ function opinion(rule: Rule, action: Action, target: Target): Verdict | null {
   return begins(target.part.argv, command, decision) ? decision : null;
 }
 
-/** To forbid a program is to forbid it under each of its paths; to allow it is to allow what was named. */
+/**
+ * To forbid a program is to forbid it under each of its paths; to allow it is to allow what was
+ * named. A plain loop: it runs for every rule, and what it left behind would be most of a decision.
+ */
 function begins(
   argv: readonly string[],
   { words, more }: NonNullable<Rule["command"]>,
   decision: Verdict,
 ): boolean {
   if (argv.length < words.length || (!more && argv.length > words.length)) return false;
-  return words.every((word, index) => {
+  for (let index = 0; index < words.length; index += 1) {
     const given = argv[index];
-    if (given === word) return true;
-    return index === 0 && decision !== "allow" && given?.split("/").at(-1) === word;
-  });
+    if (given === words[index]) continue;
+    const elsewhere = index === 0 && decision !== "allow";
+    if (!elsewhere || given?.split("/").at(-1) !== words[index]) return false;
+  }
+  return true;
 }
 
 /** What a profile says of single tools is a rule of its session. */

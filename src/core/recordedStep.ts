@@ -153,7 +153,7 @@ export class RecordedStep<Output extends JsonValue> {
       }
       case "happened": {
         const seen = subject.kind === "inDoubt" ? subject.result : undefined;
-        const parsed = spec.output.safeParse(choice.result ?? seen);
+        const parsed = spec.output.safeParse(choice.result === undefined ? seen : choice.result);
         if (!parsed.success) {
           throw new CairnError(
             "flow.stopped",

@@ -20,7 +20,8 @@ const mostBytes = 64_000_000;
  */
 export function stampOf(path: string): string {
   try {
-    return stampText(lstatSync(path, { bigint: true }));
+    const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+    return found === undefined ? "ENOENT" : stampText(found);
   } catch (error) {
     return failureText(error);
   }
