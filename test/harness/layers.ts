@@ -17,6 +17,11 @@ type Layer = (typeof layers)[number];
 /** Rooms whose tests need neither a container engine nor an editor, for `npm run check`. */
 const fastRooms = ["core", "lint", "model", "tools"];
 
+/** They run in one extension host together. */
+const hostTests = "test/host";
+/** How many files may run a second time. */
+const mostAgain = 3;
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { only: { type: "string" }, fast: { type: "boolean", default: false } },
@@ -38,6 +43,7 @@ async function runLayers(): Promise<number> {
     if (wanted("unit")) await runNodeTests(filesOf("unit"), 2, tally);
     if (wanted("host")) await runHostTests(filesOf("host"), tally);
     if (wanted("e2e")) await runBrowserTests(filesOf("e2e"), tally);
+    if (positionals.length === 0) await runAgain(tally, filesOf("host"));
   } catch (error) {
     tally.fail("the test run", error instanceof Error ? error.message : String(error));
   }
@@ -65,8 +71,8 @@ function layerOf(file: string): Layer {
 async function runHostTests(files: readonly string[], tally: Tally): Promise<void> {
   if (files.length === 0 || skippedWithoutBrowser("extension-host tests", tally)) return;
   for (const { name, outcome, ms, detail } of await runInExtensionHost(files)) {
-    const title = `test/host › ${name}`;
-    if (outcome === "failed") tally.fail(title, detail);
+    const title = `${hostTests} › ${name}`;
+    if (outcome === "failed") tally.fail(title, detail, hostTests);
     else if (outcome === "skipped") tally.skip(title, detail);
     else tally.pass();
     if (outcome === "passed") console.log(`ok   ${title} (${ms.toFixed(0)} ms)`);
@@ -77,6 +83,22 @@ async function runBrowserTests(files: readonly string[], tally: Tally): Promise<
   if (files.length === 0 || skippedWithoutBrowser("browser tests", tally)) return;
   await packageVsix();
   await runNodeTests(files, 1, tally);
+}
+
+/**
+ * Whether a test that failed did so because the machine was busy: its file once more, alone. More
+ * than a few are no accident.
+ */
+async function runAgain(tally: Tally, host: readonly string[]): Promise<void> {
+  const files = tally.failedFiles ?? [];
+  if (files.length > mostAgain) return;
+  for (const file of files) {
+    console.log(`again, alone: ${relative(root, file)}`);
+    const second = new Tally();
+    if (file === hostTests) await runHostTests(host, second);
+    else await runNodeTests([file], 1, second);
+    if (second.isGreen) tally.passedAlone(file);
+  }
 }
 
 function skippedWithoutBrowser(what: string, tally: Tally): boolean {

@@ -44,7 +44,7 @@ async function runFile(file: string, tally: Tally): Promise<void> {
     if (event.details.type === "suite") return;
     if (event.name === file) {
       counts.failed += 1;
-      tally.fail(name, "It has no tests.");
+      tally.fail(name, "It has no tests.", file);
     } else if (isSet(event.skip) || isSet(event.todo)) {
       counts.skipped += 1;
       tally.skip(`${name} › ${event.name}`, String(event.skip ?? event.todo));
@@ -58,7 +58,7 @@ async function runFile(file: string, tally: Tally): Promise<void> {
     if (type === "suite") return;
     counts.failed += 1;
     const title = event.name === file ? name : `${name} › ${event.name}`;
-    tally.fail(title, inspect(typeof error.cause === "object" ? error.cause : error));
+    tally.fail(title, inspect(typeof error.cause === "object" ? error.cause : error), file);
   });
   for await (const _ of stream) watchdog.refresh();
   clearTimeout(watchdog);
