@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Browser, FrameLocator, Locator, Page } from "playwright-core";
+import type { Browser, BrowserContext, FrameLocator, Locator, Page } from "playwright-core";
 import * as z from "zod";
 import { recordBody, type SessionRecord } from "../../src/core/records.ts";
 import { EmbeddedDriver } from "../../src/durable/embeddedDriver.ts";
@@ -43,6 +43,7 @@ export class Editor {
   readonly #server: CodeServer;
   readonly #browser: Browser;
   readonly #settings: Record<string, unknown>;
+  #context: Promise<BrowserContext> | null = null;
 
   private constructor(
     place: string,
@@ -97,8 +98,9 @@ export class Editor {
     on: { readonly folder: string } | { readonly workspace: string } | "nothing",
     script: string | null = null,
   ) {
-    const context = await this.#browser.newContext({ viewport: { width: 1280, height: 800 } });
-    const page = await context.newPage();
+    // One profile, as a person's browser has: each window after the first finds the editor in its cache.
+    this.#context ??= this.#browser.newContext({ viewport: { width: 1280, height: 800 } });
+    const page = await (await this.#context).newPage();
     if (script !== null) await page.addInitScript(script);
     page.setDefaultTimeout(30_000);
     page.on("console", (line) => {
