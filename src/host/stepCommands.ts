@@ -157,7 +157,8 @@ async function readOrNull(uri: vscode.Uri): Promise<Uint8Array | null> {
   }
 }
 
+/** As the editor opens any file: what is no text, or too large for one, is said in its place. */
 async function open(uri: vscode.Uri): Promise<string> {
-  await vscode.window.showTextDocument(uri, { preview: true });
+  await vscode.commands.executeCommand("vscode.open", uri, { preview: true });
   return uri.toString();
 }

@@ -16,6 +16,8 @@ suite("the demo session, started from the palette", () => {
     // A container engine that happens to run here is not what this is about.
     const configuration = vscode.workspace.getConfiguration("cairn");
     await configuration.update("sandbox.backend", "embedded", vscode.ConfigurationTarget.Global);
+    await write(binary, Buffer.from([0, 255, 1, 254]));
+    await write(large, Buffer.alloc(largeBytes, "a line of a large file\n"));
     session = z.string().parse(await vscode.commands.executeCommand("cairn.runDemoSession"));
     await waitsFor("question");
     const uri = z
@@ -125,6 +127,41 @@ suite("the demo session, started from the palette", () => {
     await assert.rejects(async () => read(at(trees[0]).with({ path: `/${trees[0]}/nothing` })));
   });
 
+  test("a file that vanished, changed, is no text or is as large as one can be opens as it was, and nothing is written", async () => {
+    const calls = viewOf(await recordsOf(session)).turns.flatMap((turn) => turn.calls);
+    const { step = "", treeAfter: tree } = calls.findLast((call) => call.treeAfter !== "") ?? {};
+    const [folder] = new Folders(async () => Promise.reject(new Error("not used")), memento).all;
+    assert(folder !== undefined && tree !== undefined);
+    await vscode.workspace.fs.delete(inFolder(binary));
+    await write(large, Buffer.from("another\n"));
+
+    let opened = "";
+    vscode.commands
+      .executeCommand<string>("cairn.showFilesAtStep", { session, step })
+      .then((uri) => (opened = uri));
+    // Its first choice is the first file by name.
+    await eventually("the file that vanished is open", async () => {
+      if (opened !== "") return opened;
+      await vscode.commands.executeCommand("workbench.action.acceptSelectedQuickOpenItem");
+      return undefined;
+    });
+    assert.equal(vscode.Uri.parse(opened).path, `/${binary}`);
+    assert.deepEqual(
+      [...(await vscode.workspace.fs.readFile(vscode.Uri.parse(opened)))],
+      [0, 255, 1, 254],
+    );
+    const then = treeUri(folder, tree, large);
+    assert.equal((await vscode.workspace.fs.stat(then)).size, largeBytes);
+    await vscode.commands.executeCommand("vscode.open", then, { preview: true });
+    await vscode.commands.executeCommand("vscode.diff", then, inFolder(large), "then and now");
+    const tabs = vscode.window.tabGroups.all.flatMap((group) => group.tabs);
+    assert(tabs.some(({ label }) => label === "then and now"));
+    assert(tabs.every(({ isDirty }) => !isDirty));
+    assert.equal(await file(large), "another\n");
+    assert.equal(await file(binary), null);
+    await vscode.workspace.fs.delete(inFolder(large));
+  });
+
   test("the whole output of a call opens as a plain text", async () => {
     const step = viewOf(await recordsOf(session)).turns[0]?.calls[0]?.step;
     const uri = z
@@ -142,6 +179,20 @@ const memento: vscode.Memento = {
   update: async () => {},
 };
 
+/** The first two names of the folder. */
+const binary = "0-binary";
+const large = "1-large";
+/** Larger ones are left out of a copy, and said to be. */
+const largeBytes = 20 * 1024 ** 2;
+
+function inFolder(path: string): vscode.Uri {
+  return vscode.Uri.joinPath(workspaceFolder().uri, path);
+}
+
+async function write(path: string, bytes: Uint8Array): Promise<void> {
+  await vscode.workspace.fs.writeFile(inFolder(path), bytes);
+}
+
 function treeOf(record: SessionRecord): readonly string[] {
   if (record.kind !== "step.completed" || record.stepKind !== "tool") return [];
   const { tree } = toolOutput.parse(record.output);
@@ -154,7 +205,7 @@ function pathIn(folder: Folder, tree = ""): vscode.Uri {
 
 async function file(path: string): Promise<string | null> {
   try {
-    return await read(vscode.Uri.joinPath(workspaceFolder().uri, path));
+    return await read(inFolder(path));
   } catch {
     return null;
   }
