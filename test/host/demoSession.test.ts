@@ -18,6 +18,7 @@ suite("the demo session, started from the palette", () => {
     await configuration.update("sandbox.backend", "embedded", vscode.ConfigurationTarget.Global);
     await write(binary, Buffer.from([0, 255, 1, 254]));
     await write(large, Buffer.alloc(largeBytes, "a line of a large file\n"));
+    await write(changed, Buffer.from("then\n"));
     session = z.string().parse(await vscode.commands.executeCommand("cairn.runDemoSession"));
     await waitsFor("question");
     const uri = z
@@ -133,7 +134,8 @@ suite("the demo session, started from the palette", () => {
     const [folder] = new Folders(async () => Promise.reject(new Error("not used")), memento).all;
     assert(folder !== undefined && tree !== undefined);
     await vscode.workspace.fs.delete(inFolder(binary));
-    await write(large, Buffer.from("another\n"));
+    await vscode.workspace.fs.delete(inFolder(large));
+    await write(changed, Buffer.from("now\n"));
 
     let opened = "";
     vscode.commands
@@ -150,16 +152,19 @@ suite("the demo session, started from the palette", () => {
       [...(await vscode.workspace.fs.readFile(vscode.Uri.parse(opened)))],
       [0, 255, 1, 254],
     );
-    const then = treeUri(folder, tree, large);
-    assert.equal((await vscode.workspace.fs.stat(then)).size, largeBytes);
-    await vscode.commands.executeCommand("vscode.open", then, { preview: true });
-    await vscode.commands.executeCommand("vscode.diff", then, inFolder(large), "then and now");
+    const { size } = await vscode.workspace.fs.stat(treeUri(folder, tree, large));
+    assert.equal(size, largeBytes);
+    const then = treeUri(folder, tree, changed);
+    assert.equal(await read(then), "then\n");
+    await vscode.commands.executeCommand("vscode.diff", then, inFolder(changed), "then and now");
     const tabs = vscode.window.tabGroups.all.flatMap((group) => group.tabs);
     assert(tabs.some(({ label }) => label === "then and now"));
     assert(tabs.every(({ isDirty }) => !isDirty));
-    assert.equal(await file(large), "another\n");
-    assert.equal(await file(binary), null);
-    await vscode.workspace.fs.delete(inFolder(large));
+    assert.deepEqual(
+      [await file(binary), await file(large), await file(changed)],
+      [null, null, "now\n"],
+    );
+    await vscode.workspace.fs.delete(inFolder(changed));
   });
 
   test("the whole output of a call opens as a plain text", async () => {
@@ -179,9 +184,10 @@ const memento: vscode.Memento = {
   update: async () => {},
 };
 
-/** The first two names of the folder. */
+/** The first names of the folder. */
 const binary = "0-binary";
 const large = "1-large";
+const changed = "2-changed";
 /** Larger ones are left out of a copy, and said to be. */
 const largeBytes = 20 * 1024 ** 2;
 
