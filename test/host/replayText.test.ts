@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import * as vscode from "vscode";
 import { namedProfile } from "../../src/core/profile.ts";
 import type {
   Derivation,
@@ -11,6 +12,7 @@ import type {
 } from "../../src/core/records.ts";
 import { viewOf } from "../../src/core/replay.ts";
 import { explanationText } from "../../src/host/explanationText.ts";
+import { hostileTexts } from "../e2e/hostileTexts.ts";
 import { fullOutput, replayText, type ReplayText } from "../../src/host/replayText.ts";
 
 type Body<Kind> = Omit<Extract<RecordBody, { kind: Kind }>, "kind" | "at">;
@@ -124,6 +126,38 @@ test("what a model, a command or a person wrote is nothing but text", () => {
     ).page;
   assert.equal(text.split("onerror").length, 9);
   assert.doesNotMatch(outsideFences(text), /onerror|command:|Not a heading/);
+});
+
+test("the editor makes no image, no command and no HTML of what a model wrote, in the replay's text and in its preview", async () => {
+  const markdown = [
+    ...hostileTexts,
+    "<a href=vscode://evil/x>y</a> [f](file:///etc/passwd#L1) <command:workbench.action.quit>",
+    "[ref]: command:workbench.action.quit\n[ref]",
+    `${">".repeat(10_000)} deep`,
+  ];
+  const story = new Story({ goal: markdown.join("\n") });
+  for (const [at, text] of markdown.entries()) {
+    story.model(`turn/1/model#${at}`, text, [`a${at}`]).tool(`turn/1/tool/a${at}`, text);
+  }
+  const { text } = story.page;
+  const document = await vscode.workspace.openTextDocument({ content: text, language: "markdown" });
+  const links = await vscode.commands.executeCommand<vscode.DocumentLink[]>(
+    "vscode.executeLinkProvider",
+    document.uri,
+  );
+  const schemes = links.map(({ target }) => target?.scheme ?? "");
+  assert.deepEqual(
+    schemes.filter((scheme) => !["http", "https", "file"].includes(scheme)),
+    [],
+  );
+  const html = await vscode.commands.executeCommand<string>("markdown.api.render", document);
+  assert.ok(html.includes("window.hit"), "it is rendered");
+  const tags = html.match(/<[a-z][^>]*>/gi) ?? [];
+  const names = new Set(tags.map((tag) => /^<\w+/.exec(tag)?.[0] ?? tag));
+  const wanted = ["<code", "<h1", "<h2", "<h3", "<li", "<p", "<pre", "<span", "<ul"];
+  assert.deepEqual([...names].toSorted(), wanted);
+  const acting = tags.filter((tag) => /\s(?:href|src|srcdoc|on\w+|style)=/i.test(tag));
+  assert.deepEqual(acting, []);
 });
 
 test("every call is a block, with the step and the files that it left", () => {
