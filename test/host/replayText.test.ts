@@ -132,6 +132,7 @@ test("the editor makes no image, no command and no HTML of what a model wrote, i
   const markdown = [
     ...hostileTexts,
     "<a href=vscode://evil/x>y</a> [f](file:///etc/passwd#L1) <command:workbench.action.quit>",
+    "```\n![x](https://evil.test/p.png) [y](command:workbench.action.quit)\n```",
     "[ref]: command:workbench.action.quit\n[ref]",
     `${">".repeat(10_000)} deep`,
   ];
