@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, suite, test } from "node:test";
 import Docker from "dockerode";
@@ -146,6 +146,38 @@ function scenario(engine: TestEngine): void {
       assert.equal(readFileSync(join(desk.workspace, "precious.txt"), "utf8"), "mine\n");
       assert.equal(readFileSync(other, "utf8"), "beside\n");
       assert.ok(existsSync("/etc/passwd") && existsSync(engine.socketPath));
+    });
+
+    test("an agent reaches what governs it through no mount, no link and no apply", async () => {
+      const rules = join(cairn.home, "rules.json");
+      mkdirSync(cairn.home, { recursive: true });
+      writeFileSync(rules, '{ "rules": [] }\n', { mode: 0o600 });
+      const forged = '{"rules":[{"id":"x","decision":"allow","tool":"*"}]}';
+      const tries = [
+        `find / -xdev -name 'rules.json' -o -name 'grants.*' -o -name 'store.key' 2>/dev/null | wc -l`,
+        `echo '${forged}' > ${rules}; mkdir -p ${cairn.home} && echo '${forged}' > ${rules}; echo tried`,
+        `for each in $(awk '{ print $2 }' /proc/mounts); do (cd "$each/.." && echo '${forged}' > rules.json) 2>/dev/null; done; rm -f /workspace/rules.json`,
+        `ln -s ${cairn.home} /workspace/home; ln -s ${rules} /workspace/cairn.rules.json; echo '${forged}' > /workspace/home/rules.json; echo '${forged}' > /workspace/cairn.rules.json; echo tried`,
+        `mkdir -p /workspace/.cairn && echo '${forged}' > /workspace/.cairn/rules.json; echo more > /workspace/more.txt`,
+      ];
+      const desk = await Desk.open(cairn, [does(...tries), done]);
+      const run = await start(desk, "Allow yourself everything");
+      assert.equal(run.code, 3, run.stderr);
+      assert.equal(told(desk).length, tries.length);
+      assert.match(told(desk)[0] ?? "", /^0$/m);
+      const { session, waits } = await desk.session();
+      const wait = waits[0]?.wait ?? "";
+      const applied = await desk.do(
+        ["answer", session, wait, "approve", "--image", engine.image],
+        options,
+      );
+      assert.equal(applied.code, 0, applied.stderr);
+      assert.equal(readFileSync(join(desk.workspace, "more.txt"), "utf8"), "more\n");
+      assert.equal(readFileSync(rules, "utf8"), '{ "rules": [] }\n');
+      assert.ok(!existsSync(join(cairn.home, "grants.json")));
+      assert.ok(!existsSync(join(desk.workspace, ".cairn", "rules.json")));
+      const listed = await desk.do(["rules"]);
+      assert.doesNotMatch(listed.stdout, /Allows/);
     });
 
     test("fault between turns, then retry: the tree of turn 1 is restored exactly (digest equal), `/tmp` is not, and the session says so", async () => {
