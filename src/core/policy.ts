@@ -1,6 +1,9 @@
-import type { Action, CommandPart } from "./action.ts";
+import type { Action, CommandPart, ServiceCall } from "./action.ts";
+import { canonical } from "./canonical.ts";
+import type { EgressRequest } from "./egress.ts";
+import { covers, isNamed, mayCover } from "./egressFit.ts";
 import type { Permissions, Ruling } from "./ports.ts";
-import type { Profile, Verdict } from "./records.ts";
+import type { JsonValue, Profile, Verdict } from "./records.ts";
 import { noRules, ruleSentence, type Rule, type RuleSet, type ScopedRule } from "./rule.ts";
 
 /** What is decided one by one: a part of a command, or the whole of what has no parts. */
@@ -9,11 +12,6 @@ type Target =
   /** A command of which it is not certain what would run. */
   | { readonly kind: "unread" }
   | { readonly kind: "part"; readonly part: CommandPart };
-
-interface Opinion {
-  readonly verdict: Verdict;
-  readonly by: ScopedRule;
-}
 
 const strictness = { allow: 0, ask: 1, deny: 2 } as const;
 
@@ -43,21 +41,31 @@ function attended(ruling: Ruling, { unattended }: Profile): Ruling {
 }
 
 function openly(action: Action, profile: Profile, set: RuleSet, folder: string): Ruling {
-  if (!profile.tools.includes(action.tool)) {
+  if (action.egress === undefined && !profile.tools.includes(action.tool)) {
     const why = `The profile ${profile.name} has no tool ${action.tool}.`;
     return { verdict: "deny", rule: null, why };
   }
-  const own = profileRules(profile);
-  const rules = own.length === 0 ? set.rules : [...own, ...set.rules];
-  const concerned = { action, profile, rules, folder };
+  const rules = rulesFor(action, profile, set, folder);
   let strictest: Ruling | null = null;
   for (const target of targetsOf(action)) {
-    const ruling = decideTarget(target, concerned);
+    const ruling = decideTarget(target, action, profile, rules);
     const stricter =
       strictest === null || strictness[ruling.verdict] > strictness[strictest.verdict];
     if (stricter) strictest = ruling;
   }
   return strictest ?? byDefault("ask", action, profile);
+}
+
+/** Rules that may have a say in actions of this tool and session, the profile's own among them. */
+export function rulesFor(
+  { tool, session }: Pick<Action, "tool" | "session">,
+  profile: Profile,
+  set: RuleSet,
+  folder: string,
+): readonly ScopedRule[] {
+  return [...profileRules(profile), ...set.rules].filter((one) =>
+    concerns(one, { tool, session }, folder),
+  );
 }
 
 function targetsOf({ command }: Action): readonly Target[] {
@@ -66,25 +74,22 @@ function targetsOf({ command }: Action): readonly Target[] {
   return command.map((part) => ({ kind: "part", part }));
 }
 
-/** What a decision is made on. */
-interface Concerned {
-  readonly action: Action;
-  readonly profile: Profile;
-  readonly rules: readonly ScopedRule[];
-  readonly folder: string;
-}
-
-function decideTarget(target: Target, { action, profile, rules, folder }: Concerned): Ruling {
+function decideTarget(
+  target: Target,
+  action: Action,
+  profile: Profile,
+  rules: readonly ScopedRule[],
+): Ruling {
   const usual = defaultOf(target, action, profile);
   if (usual === "deny") return byDefault("deny", action, profile);
   const guarded = guardedPlace(target, profile);
   if (guarded !== null) return { verdict: "deny", rule: null, why: guarded };
-  const found = rules.reduce<Opinion | null>((strictest, by) => {
-    const verdict = concerns(by, action, folder) ? opinion(by.rule, action, target) : null;
-    if (verdict === null) return strictest;
-    const stricter = strictest === null || strictness[verdict] > strictness[strictest.verdict];
-    return stricter ? { verdict, by } : strictest;
-  }, null);
+  let found: { readonly verdict: Verdict; readonly by: ScopedRule } | null = null;
+  for (const by of rules) {
+    const verdict = opinion(by.rule, action, target);
+    if (verdict === null) continue;
+    if (found === null || strictness[verdict] > strictness[found.verdict]) found = { verdict, by };
+  }
   if (found === null) return byDefault(usual, action, profile);
   const { verdict, by } = found;
   const sentence = ruleSentence(by.rule);
@@ -109,10 +114,14 @@ function defaultOf(target: Target, action: Action, { defaults }: Profile): Verdi
   if (target.kind !== "whole" && defaults.commands !== undefined) return defaults.commands;
   const reads = target.kind === "part" && target.part.effect === "reads";
   // A class that is not known is no reason to allow anything.
-  return defaults[reads ? "R0" : action.risk] ?? "ask";
+  const usual = defaults[reads ? "R0" : action.risk] ?? "ask";
+  // What leaves the sandbox does so by a rule that says what.
+  return action.egress !== undefined && usual === "allow" ? "ask" : usual;
 }
 
-function byDefault(verdict: Verdict, { tool, risk }: Action, { name }: Profile): Ruling {
+function byDefault(verdict: Verdict, action: Action, { name }: Profile): Ruling {
+  const { risk } = action;
+  const tool = action.egress === undefined ? action.tool : "requests without a rule";
   const verbs = { allow: "allows", ask: "asks before", deny: "denies" } as const;
   const why = `The profile ${name} ${verbs[verdict]} ${tool} by default (${riskWords[risk] ?? risk}).`;
   return { verdict, rule: null, why };
@@ -137,7 +146,11 @@ function guardedPlace(target: Target, { defaults }: Profile): string | null {
 }
 
 /** Whether a rule can have a say at all. */
-function concerns({ rule, scope }: ScopedRule, action: Action, folder: string): boolean {
+function concerns(
+  { rule, scope }: ScopedRule,
+  action: Pick<Action, "tool" | "session">,
+  folder: string,
+): boolean {
   if (scope === "workspace" && rule.decision === "allow") return false;
   if (rule.tool !== "*" && rule.tool !== action.tool) return false;
   if (rule.session !== undefined && rule.session !== action.session) return false;
@@ -146,7 +159,9 @@ function concerns({ rule, scope }: ScopedRule, action: Action, folder: string): 
 
 /** What a rule says of a target; null when it says nothing. */
 function opinion(rule: Rule, action: Action, target: Target): Verdict | null {
-  const { decision, path, command } = rule;
+  const { decision, path, command, service } = rule;
+  if (action.egress !== undefined) return ofRequest(rule, action.egress) ? decision : null;
+  if (service !== undefined) return ofCall(service, action.service) ? decision : null;
   if (path !== undefined) {
     const { paths } = action;
     const lies = (one: string): boolean =>
@@ -160,29 +175,59 @@ function opinion(rule: Rule, action: Action, target: Target): Verdict | null {
   return begins(target.part.argv, command, decision) ? decision : null;
 }
 
-/**
- * To forbid a program is to forbid it under each of its paths; to allow it is to allow what was
- * named. A plain loop: it runs for every rule, and what it left behind would be most of a decision.
- */
+/** Allowed is what a rule surely covers, denied and asked about what it may cover. */
+function ofRequest(rule: Rule, request: EgressRequest): boolean {
+  const { decision, proxy, hosts, path, command, service } = rule;
+  if (decision === "allow") return proxy !== undefined && covers(proxy, request);
+  if (hosts !== undefined) return isNamed(hosts, request.host);
+  if (proxy !== undefined) return mayCover(proxy, request);
+  return path === undefined && command === undefined && service === undefined;
+}
+
+function ofCall(
+  { name, args = {} }: NonNullable<Rule["service"]>,
+  call: ServiceCall | undefined,
+): boolean {
+  if (call?.service !== name) return false;
+  const given = new Map(isRecord(call.args) ? Object.entries(call.args) : []);
+  return Object.entries(args).every(([arg, values]) => {
+    const value = given.get(arg);
+    return value !== undefined && values.some((one) => canonical(one) === canonical(value));
+  });
+}
+
+function isRecord(value: JsonValue): value is Record<string, JsonValue> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** To forbid a program is to forbid it under each of its paths; to allow it is to allow what was named. */
 function begins(
   argv: readonly string[],
   { words, more }: NonNullable<Rule["command"]>,
   decision: Verdict,
 ): boolean {
   if (argv.length < words.length || (!more && argv.length > words.length)) return false;
-  for (let index = 0; index < words.length; index += 1) {
+  return words.every((word, index) => {
     const given = argv[index];
-    if (given === words[index]) continue;
-    const elsewhere = index === 0 && decision !== "allow";
-    if (!elsewhere || given?.split("/").at(-1) !== words[index]) return false;
-  }
-  return true;
+    if (given === word) return true;
+    return index === 0 && decision !== "allow" && given?.split("/").at(-1) === word;
+  });
 }
 
-/** What a profile says of single tools is a rule of its session. */
-function profileRules({ rules }: Profile): readonly ScopedRule[] {
-  return Object.entries(rules).map(([tool, decision]) => ({
-    rule: { id: `profile.${tool}`, decision, tool },
-    scope: "session",
-  }));
+/** What a profile says of single tools, and what its sandbox may reach, are rules of its session. */
+function profileRules({ rules, proxy = [] }: Profile): readonly ScopedRule[] {
+  const own: readonly Rule[] = [
+    ...Object.entries(rules).map(([tool, decision]) => ({
+      id: `profile.${tool}`,
+      decision,
+      tool,
+    })),
+    ...proxy.map((one) => ({
+      id: `profile.proxy.${one.name}`,
+      decision: "allow" as const,
+      tool: "egress",
+      proxy: one,
+    })),
+  ];
+  return own.map((rule) => ({ rule, scope: "session" }));
 }

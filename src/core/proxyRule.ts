@@ -4,7 +4,7 @@ const label = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
 const hostName = new RegExp(`^(?:\\*\\.)?${label}(?:\\.${label})*$`);
 
 /** A host as the proxy compares it: lower case, no dot at its end, an address only in its usual form. */
-const host = z
+export const proxyHost = z
   .string()
   .max(253)
   .refine((text) => hostName.test(text) || /^\[[0-9a-f:.]+\]$/.test(text), {
@@ -46,7 +46,7 @@ const bodyLimit = z.strictObject({ bytes: z.int().positive() });
 export const sandboxProxyRule = z
   .strictObject({
     name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "is lower-case letters, digits and dashes"),
-    hosts: z.array(host).min(1).max(100),
+    hosts: z.array(proxyHost).min(1).max(100),
     /** `https` when left out. `http` goes over the wire as it is. */
     scheme: z.exactOptional(z.enum(["https", "http"])),
     /** Those of the scheme when left out: 443 or 80. */

@@ -1,4 +1,6 @@
 import * as z from "zod";
+import { listed, proxyWords } from "./egressWords.ts";
+import { proxyHost, sandboxProxyRule } from "./proxyRule.ts";
 import { verdict } from "./records.ts";
 
 /**
@@ -12,6 +14,9 @@ const line = z
   .string()
   .max(500)
   .regex(/^\P{Cc}*$/u, "has a control character");
+
+/** What a rule may be about more closely than a tool. */
+const aspects = ["command", "path", "proxy", "hosts", "service"] as const;
 
 /**
  * What somebody decided once for many actions, as data. No patterns and no priorities: a word is a
@@ -37,6 +42,17 @@ export const rule = z
           "begins at the root of the workspace, without a leading / and without ..",
         ),
     ),
+    /** Requests that leave a sandbox. What allows some says so with it. */
+    proxy: z.exactOptional(sandboxProxyRule),
+    /** Every request to these hosts, to deny it or to ask. */
+    hosts: z.exactOptional(z.array(proxyHost).min(1).max(1000)),
+    /** Calls of one typed service; `args`: only with one of these values each. */
+    service: z.exactOptional(
+      z.strictObject({
+        name: z.string().min(1).max(100),
+        args: z.exactOptional(z.record(z.string(), z.array(z.json()).min(1))),
+      }),
+    ),
     /** Only in this folder of the user. */
     folder: z.exactOptional(z.string().min(1)),
     /** Only in this session. */
@@ -44,9 +60,20 @@ export const rule = z
     /** For people. */
     note: z.exactOptional(line),
   })
-  .refine((one) => one.command === undefined || one.path === undefined, {
-    error: "has a command or a path, not both",
-    path: ["path"],
+  .refine((one) => aspects.filter((name) => one[name] !== undefined).length <= 1, {
+    error: "has one of command, path, proxy, hosts and service",
+  })
+  .refine((one) => one.tool === "egress" || (one.proxy ?? one.hosts) === undefined, {
+    error: 'is "egress" for a rule with proxy or hosts',
+    path: ["tool"],
+  })
+  .refine((one) => one.tool !== "egress" || one.decision !== "allow" || one.proxy !== undefined, {
+    error: "is needed to allow requests: it says which",
+    path: ["proxy"],
+  })
+  .refine((one) => one.tool === "exec_service" || one.service === undefined, {
+    error: 'is "exec_service" for a rule with a service',
+    path: ["tool"],
   });
 export type Rule = z.infer<typeof rule>;
 
@@ -76,13 +103,25 @@ export function ruleSentence(one: Rule): string {
 
 const verbs = { allow: "Allows", ask: "Asks before", deny: "Denies" } as const;
 
-function subjectOf({ tool, command }: Rule): string {
+function subjectOf({ tool, command, proxy, hosts, service }: Rule): string {
+  if (proxy !== undefined) return proxyWords(proxy);
+  if (hosts !== undefined) return `every request to ${listed(hosts)}`;
+  if (service !== undefined) return serviceWords(service);
   if (command !== undefined) {
     const words = command.words.map(shownWord).join(" ");
     return command.more ? `commands that begin with ${words}` : `the command ${words}`;
   }
   if (tool === "*") return "every call of every tool";
+  if (tool === "egress") return "every request that leaves the sandbox";
   return tool === "exec" ? "every command" : `every call of ${tool}`;
+}
+
+function serviceWords({ name, args = {} }: NonNullable<Rule["service"]>): string {
+  const bounds = Object.entries(args).map(
+    ([arg, values]) => `${arg} ${values.map((value) => JSON.stringify(value)).join(" or ")}`,
+  );
+  const bound = bounds.length === 0 ? "" : ` with ${listed(bounds)}`;
+  return `calls of the service ${name}${bound}`;
 }
 
 /** A word that could be read as something else stands in quotes. */
