@@ -185,6 +185,7 @@ export default defineConfig({
                     `!${up}/src/core/visibleText.ts`,
                     `!${up}/src/core/foldedText.ts`,
                     `!${up}/src/core/actionWords.ts`,
+                    `!${up}/src/core/egressWords.ts`,
                   ]),
                   "!@vscode/webview-ui-toolkit",
                 ],

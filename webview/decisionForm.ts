@@ -1,4 +1,4 @@
-import { pastWords } from "../src/core/actionWords.ts";
+import { grantWords, pastWords } from "../src/core/actionWords.ts";
 import { deceptions } from "../src/core/visibleText.ts";
 import type { PanelWait } from "../src/protocol.ts";
 import type { Replies } from "./answerForm.ts";
@@ -51,9 +51,7 @@ export class DecisionForm {
     const { facts, record } = this.#wait;
     const approve = button("Approve Once", "primary", () => this.#decide("once"));
     const wider = (facts?.grants ?? []).map((offer) =>
-      offer.grant === "session"
-        ? button("This Session…", "secondary", () => this.#sure(offer))
-        : button("Always Here…", "secondary", () => this.#sure(offer)),
+      button(grantWords[offer.grant], "secondary", () => this.#sure(offer)),
     );
     const canEdit = record.subject.kind === "tool";
     const edit = canEdit ? [button("Edit…", "secondary", () => this.#edit())] : [];
@@ -67,7 +65,7 @@ export class DecisionForm {
 
   /** The rule of a wider yes is read before it is given. */
   #sure(offer: Offer): void {
-    const always = offer.grant === "always";
+    const always = offer.grant !== "session";
     const words = always
       ? "This rule is saved, and holds in this folder from now on:"
       : "This holds for the rest of this session:";
@@ -76,6 +74,7 @@ export class DecisionForm {
       says: [
         element("p", "", words),
         element("blockquote", "", offer.sentence),
+        ...(offer.from === null ? [] : [element("p", "", `From ${offer.from}.`)]),
         element("p", "note", pastWords(offer.past)),
       ],
       agreeing: [button(label, "primary", () => this.#decide({ grant: offer.grant }))],

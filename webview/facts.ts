@@ -1,5 +1,6 @@
 import { alikeWords, reachWords, riskWords } from "../src/core/actionWords.ts";
 import type { PanelWait } from "../src/protocol.ts";
+import { addressOf, onceWords, proxyWords, sendWords } from "../src/core/egressWords.ts";
 import { changes, diffView } from "./changes.ts";
 import { argumentBlocks, careful, code, json, more } from "./code.ts";
 import type { Folds } from "./folds.ts";
@@ -55,10 +56,7 @@ export function facts(wait: PanelWait, folds: Folds): readonly HTMLElement[] {
     case "image":
       return imageFacts(subject, folds);
     case "egress":
-      return [
-        ...code(`${subject.method} ${subject.url}`, "What will be sent", folds),
-        list([["Goes to", subject.host], ...ruleRow(subject.rule), ...beside(wait)]),
-      ];
+      return egressFacts(wait, subject, folds);
     case "service":
       return serviceFacts(wait, subject, folds);
     case "skillUpdate":
@@ -182,6 +180,36 @@ function restoreFacts(subject: Subject<"restoreConflict">, folds: Folds): readon
     ]),
     ...careful(diff ?? ""),
     diffView(diff, path),
+  ];
+}
+
+/** Every address that a yes is about; the command is the evidence, and did run. */
+function egressFacts(
+  wait: PanelWait,
+  subject: Subject<"egress">,
+  folds: Folds,
+): readonly HTMLElement[] {
+  const { method, url, host, rule, command, actions = [], proxy, ready } = subject;
+  const addresses = actions.map((one) => addressOf(one) ?? url);
+  const sent = (addresses.length === 0 ? [url] : addresses).map((one) => `${method} ${one}`);
+  return [
+    ...code(sent.join("\n"), "What will be sent", folds),
+    list([
+      ["Goes to", host],
+      ["Risk", sendWords(method)],
+      ...ruleRow(rule),
+      ...(proxy === undefined ? [] : [["A yes", onceWords(proxy)] as const]),
+      ...(ready === undefined
+        ? []
+        : [["Ready rule", `From ${ready.from}: Allows ${proxyWords(ready.proxy)}.`] as const]),
+      ...beside(wait),
+    ]),
+    ...(command === undefined
+      ? []
+      : [
+          element("h3", "label", "While this command ran"),
+          ...code(command, "The command that ran", folds),
+        ]),
   ];
 }
 

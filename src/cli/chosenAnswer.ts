@@ -31,8 +31,9 @@ export async function chosenAnswer(
       `No wider yes of this kind is offered for ${wait.wait}. Answer "approve".${others}`,
     );
   }
-  process.stderr.write(plain(`${offer.sentence}\n${pastWords(offer.past)}\n`));
-  if (grant === "always" && !given.yes) await makeSure(offer, given.confirm);
+  const from = offer.from === null ? "" : `From ${offer.from}.\n`;
+  process.stderr.write(plain(`${offer.sentence}\n${from}${pastWords(offer.past)}\n`));
+  if (grant !== "session" && !given.yes) await makeSure(offer, given.confirm);
   return answer;
 }
 

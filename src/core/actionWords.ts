@@ -24,6 +24,13 @@ export function alikeWords({ approved, rejected }: WaitFacts["alike"]): string |
   return `You approved ${approved} alike before, and rejected ${rejected}.`;
 }
 
+/** What a wider yes is chosen by. */
+export const grantWords: Readonly<Record<GrantOffer["grant"], string>> = {
+  session: "This Session…",
+  always: "Always Here…",
+  ready: "Ready Rule…",
+};
+
 /** What the rule of a wider yes would have done so far. */
 export function pastWords({ seen, passed, rejected }: GrantOffer["past"]): string {
   if (seen === 0) return "Nothing in this folder's history is a case of it yet.";

@@ -78,7 +78,12 @@ interface Typed {
   readonly typed: string;
 }
 
-function approvalForms({ kind }: OpenWait["subject"]): string {
+function approvalForms(subject: OpenWait["subject"]): string {
+  const { kind } = subject;
+  if (kind === "egress" && subject.proxy !== undefined) {
+    const ready = subject.ready === undefined ? "" : ' "approve: ready",';
+    return `Answer "approve", "approve: session", "approve: always",${ready} or "reject: why".`;
+  }
   if (kind !== "tool") return 'Answer "approve", or "reject: why".';
   return 'Answer "approve", "approve: session", "approve: always", "edit: ARGUMENTS-AS-JSON", or "reject: why".';
 }
@@ -90,7 +95,8 @@ function decided(wait: OpenWait, { word, rest, typed }: Typed): JsonValue {
     return { approved: true, note: "", args: parsed(wait, typed, rest) };
   const approved = chosen(wait, word, { yes: "approve", no: "reject" });
   const wide = rest.toLowerCase();
-  if (isTool && approved && (wide === "session" || wide === "always"))
+  const isWide = isTool || wait.subject.kind === "egress";
+  if (isWide && approved && (wide === "session" || wide === "always" || wide === "ready"))
     return { approved, note: "", grant: wide };
   return { approved, note: rest };
 }

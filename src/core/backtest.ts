@@ -3,7 +3,7 @@ import { actionOf, type ActionContext } from "./actionOf.ts";
 import type { Answered, Started } from "./flowMemory.ts";
 import { decide } from "./policy.ts";
 import { namedProfile } from "./profile.ts";
-import { decision, type SessionRecord } from "./records.ts";
+import { decision, type SessionRecord, type WaitSubject } from "./records.ts";
 import type { Rule } from "./rule.ts";
 import type { Tool } from "./tool.ts";
 
@@ -19,6 +19,26 @@ export interface Backtest {
   readonly seen: number;
   readonly passed: number;
   readonly rejected: number;
+}
+
+/** What an approval decides on; nothing where it is about no action. */
+export function actionsOf(subject: WaitSubject): readonly Action[] {
+  if (subject.kind === "egress") return subject.actions ?? [];
+  return subject.kind === "tool" && subject.action !== undefined ? [subject.action] : [];
+}
+
+/** What was answered to requests that wanted to leave, by a session's records. */
+export function pastRequests(records: readonly SessionRecord[]): readonly PastAction[] {
+  const asked = new Map<string, readonly Action[]>();
+  return records.flatMap((record) => {
+    if (record.kind === "wait.opened" && record.subject.kind === "egress") {
+      asked.set(record.wait, actionsOf(record.subject));
+    }
+    if (record.kind !== "wait.answered") return [];
+    const answer = answerOf(record);
+    const actions = asked.get(record.wait) ?? [];
+    return answer === null ? [] : actions.map((action) => ({ action, answer }));
+  });
 }
 
 /**
@@ -86,12 +106,6 @@ export function covers(rules: readonly Rule[], action: Action): boolean {
   return decide(action, profile, { rules: scoped, doubt: null }, "").verdict === "allow";
 }
 
-function anywhere({ id, decision: verdict, tool, command, path }: Rule): Rule {
-  return {
-    id,
-    decision: verdict,
-    tool,
-    ...(command === undefined ? {} : { command }),
-    ...(path === undefined ? {} : { path }),
-  };
+function anywhere({ folder: _folder, session: _session, ...rule }: Rule): Rule {
+  return rule;
 }

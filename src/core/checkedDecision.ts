@@ -1,5 +1,5 @@
 import { CairnError } from "./errors.ts";
-import { grantsFor, type Grant } from "./grant.ts";
+import { offersFor, type Grant } from "./grant.ts";
 import type { World } from "./ports.ts";
 import { decision, type JsonValue, type WaitSubject } from "./records.ts";
 import type { OpenWait } from "./replay.ts";
@@ -12,7 +12,7 @@ import type { Tool } from "./tool.ts";
  */
 export function checkedDecision(
   { world, tools }: { readonly world: World; readonly tools: readonly Tool[] },
-  { wait, waitKind, subject }: OpenWait,
+  { session, wait, waitKind, subject }: OpenWait,
   answer: JsonValue,
   folder: string,
 ): Grant | null {
@@ -31,9 +31,7 @@ export function checkedDecision(
     if (why !== null) throw refuse(why);
     return null;
   }
-  const action = subject.kind === "tool" ? subject.action : undefined;
-  const offered = action === undefined ? [] : grantsFor(world, action, folder);
-  const found = offered.find((one) => one.grant === grant);
+  const found = offersFor(world, { session, subject }, folder).find((one) => one.grant === grant);
   if (found === undefined) throw refuse("it can be approved once, and not for more.");
   return found;
 }

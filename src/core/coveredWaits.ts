@@ -1,4 +1,5 @@
 import type { Permissions } from "./ports.ts";
+import { actionsOf } from "./backtest.ts";
 import type { Decision, Identity } from "./records.ts";
 import type { OpenWait } from "./replay.ts";
 
@@ -16,11 +17,11 @@ export async function coveredWaits(
 ): Promise<readonly CoveredWait[]> {
   const covered: CoveredWait[] = [];
   for (const open of waits) {
-    const { waitKind, subject } = open;
-    const action = subject.kind === "tool" ? subject.action : undefined;
-    if (waitKind !== "approval" || action === undefined) continue;
-    const { verdict, rule } = await policy.decide(action);
-    if (verdict !== "allow" || rule === null) continue;
+    const actions = open.waitKind === "approval" ? actionsOf(open.subject) : [];
+    const rulings = await Promise.all(actions.map(async (action) => policy.decide(action)));
+    const rule = rulings[0]?.rule ?? null;
+    const isAllowed = rulings.every((ruling) => ruling.verdict === "allow" && ruling.rule !== null);
+    if (rule === null || !isAllowed) continue;
     const answer = { approved: true, note: rule.sentence };
     covered.push({ open, answer, by: { user: `rule ${rule.id}`, surface: "policy" } });
   }

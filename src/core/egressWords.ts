@@ -1,6 +1,8 @@
+import type { Action } from "./action.ts";
 import type { EgressRequest } from "./egress.ts";
 import { portsOf, schemeOf } from "./egressFit.ts";
-import { secretsIn, type SandboxProxyRule } from "./proxyRule.ts";
+import { secretsIn } from "./headerSecrets.ts";
+import type { SandboxProxyRule } from "./proxyRule.ts";
 
 const usualPorts = { https: 443, http: 80 } as const;
 /** So many addresses are listed one by one. */
@@ -67,4 +69,24 @@ function headerWords(rule: SandboxProxyRule): string {
     return secrets.length === 0 ? name : `${name} from the secret ${listed(secrets)}`;
   });
   return `${headers.length === 1 ? "the header" : "the headers"} ${listed(words)} added`;
+}
+
+const reading = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/** What may come of a request by its methods, for people. */
+export function sendWords(methods: string): string {
+  return methods.split(", ").every((method) => reading.has(method))
+    ? "It leaves this machine. It is meant to read, and its address and headers may carry what the sandbox holds."
+    : "It leaves this machine, with whatever of the sandbox the command puts into it.";
+}
+
+/** What a yes without a rule lets through. */
+export function onceWords(rule: SandboxProxyRule): string {
+  return `Once is until the next command ends: ${proxyWords(rule)}.`;
+}
+
+/** The address of an action that is a request; null for all else. */
+export function addressOf({ egress }: Pick<Action, "egress">): string | null {
+  if (egress === undefined) return null;
+  return `${originOf(egress.scheme, egress.host, egress.port)}${egress.path ?? "/"}`;
 }

@@ -1,7 +1,7 @@
 import type * as z from "zod";
 import { CairnError } from "./errors.ts";
 import type { Flow } from "./flow.ts";
-import type { CommandReader, Model, Permissions, WorkspaceTrees, World } from "./ports.ts";
+import type { CommandReader, Model, Permissions, WayOut, WorkspaceTrees, World } from "./ports.ts";
 import type { JsonValue, SessionSpec } from "./records.ts";
 import type { Tool } from "./tool.ts";
 import type { Workspace } from "./workspace.ts";
@@ -19,6 +19,8 @@ export interface FlowContext {
   readonly permissions: Permissions;
   readonly commands: CommandReader;
   readonly workspace: Workspace;
+  /** How its sandbox reaches anything; null where it cannot. */
+  readonly wayOut: WayOut | null;
   readonly trees: WorkspaceTrees;
   /** Milliseconds that the session was driven so far, from its records. */
   readonly activeMs: () => number;

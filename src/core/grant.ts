@@ -1,7 +1,11 @@
 import type { Action, CommandPart } from "./action.ts";
+import { egressTool } from "./egressRules.ts";
 import type { World } from "./ports.ts";
-import type { Decision } from "./records.ts";
+import type { Decision, WaitSubject } from "./records.ts";
 import { ruleSentence, type Rule } from "./rule.ts";
+
+type About = Pick<Rule, "tool" | "command" | "proxy" | "service">;
+type Bound = Pick<Rule, "session" | "folder">;
 
 export type GrantKind = NonNullable<Decision["grant"]>;
 
@@ -10,6 +14,42 @@ export interface Grant {
   readonly grant: GrantKind;
   readonly rules: readonly Rule[];
   readonly sentence: string;
+  /** What proposes it, for people; null where it is what was asked for. */
+  readonly from: string | null;
+}
+
+/** What a wait asks, and in which session. */
+export interface AskedOf {
+  readonly session: string;
+  readonly subject: WaitSubject;
+}
+
+/** What a yes to an open approval could be widened to; nothing where it is a yes for once alone. */
+export function offersFor(world: World, asked: AskedOf, folder: string): readonly Grant[] {
+  const { session, subject } = asked;
+  if (subject.kind === "egress") return egressOffers(world, { session, subject }, folder);
+  const action = subject.kind === "tool" ? subject.action : undefined;
+  return action === undefined ? [] : grantsFor(world, action, folder);
+}
+
+function egressOffers(
+  world: World,
+  {
+    session,
+    subject: { proxy, ready },
+  }: { readonly session: string; readonly subject: Extract<WaitSubject, { kind: "egress" }> },
+  folder: string,
+): readonly Grant[] {
+  if (proxy === undefined) return [];
+  const offer = (grant: GrantKind, bound: Bound, of = proxy, from: string | null = null): Grant => {
+    const rule = named(world, { tool: egressTool, proxy: of }, bound);
+    return { grant, rules: [rule], sentence: ruleSentence(rule), from };
+  };
+  return [
+    offer("session", { session }),
+    offer("always", { folder }),
+    ...(ready === undefined ? [] : [offer("ready", { folder }, ready.proxy, ready.from)]),
+  ];
 }
 
 /**
@@ -24,28 +64,20 @@ export function grantsFor(world: World, action: Action, folder: string): readonl
   return kinds.map((grant) => {
     const bound = grant === "session" ? { session: action.session } : { folder };
     const rules = allowed.map((one) => named(world, one, bound));
-    return { grant, rules, sentence: rules.map(ruleSentence).join(" ") };
+    return { grant, rules, sentence: rules.map(ruleSentence).join(" "), from: null };
   });
 }
 
 /** The same rule has the same id, so that granting it twice is granting it once. */
-function named(
-  world: World,
-  { tool, command }: Pick<Rule, "tool" | "command">,
-  bound: Pick<Rule, "session" | "folder">,
-): Rule {
-  const words = command === undefined ? {} : { command };
-  const rule = { decision: "allow" as const, tool, ...words, ...bound };
+function named(world: World, about: About, bound: Bound): Rule {
+  const rule = { decision: "allow" as const, ...about, ...bound };
   return { id: `granted-${world.digest(JSON.stringify(rule)).slice(0, 12)}`, ...rule };
 }
 
 /** Null where nothing is certain enough to be allowed for more than once. */
-function rulesFor({
-  tool,
-  risk,
-  command,
-}: Action): readonly Pick<Rule, "tool" | "command">[] | null {
+function rulesFor({ tool, risk, command, service }: Action): readonly About[] | null {
   if (risk === "R2" || risk === "R4") return null;
+  if (service !== undefined) return [{ tool, service: { name: service.service } }];
   if (command === undefined) return [{ tool }];
   if (command === null) return null;
   const asked = command.filter(({ effect }) => effect !== "reads");

@@ -1,5 +1,6 @@
 import type { Action, CommandPart } from "./action.ts";
-import type { EgressReport } from "./egress.ts";
+import type { EgressReport, EgressRequest } from "./egress.ts";
+import type { ReadyRule, SandboxProxyRule } from "./proxyRule.ts";
 import type {
   FileChange,
   Identity,
@@ -311,6 +312,28 @@ export interface Egress {
   takeRefused(): readonly EgressReport[];
   /** Ends it; nothing of it is left. Idempotent, never throws. */
   close(): Promise<void>;
+}
+
+/** What is known of a request that no rule covers. */
+export interface AboutRequest {
+  /** A rule that knows its host: where that lies, and who signs for it. Null when there is none. */
+  readonly near: SandboxProxyRule | null;
+  /** A ready rule that covers it; null when there is none. */
+  readonly ready: ReadyRule | null;
+}
+
+/** The way out of one session's sandbox, as its flow sees it. */
+export interface WayOut {
+  /**
+   * Goes by the rules as they are now, and by `once` beside them; resolves when they hold. At once
+   * where nothing changed. Throws as `Egress`.
+   */
+  renew(once: readonly SandboxProxyRule[]): Promise<void>;
+  /** What was refused since the last call, in order, the same request once; at most 100. */
+  takeRefused(): Promise<readonly EgressReport[]>;
+  about(request: EgressRequest): Promise<AboutRequest>;
+  /** Puts into the audit log what became of a refused request. Throws `audit.unwritable`. */
+  decided(action: Action, why: string): Promise<void>;
 }
 
 // --- Workspace trees ------------------------------------------------------------------------

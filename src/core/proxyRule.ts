@@ -1,4 +1,8 @@
 import * as z from "zod";
+import { secretsIn } from "./headerSecrets.ts";
+
+// The panel needs it without zod.
+export { secretsIn };
 
 const label = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
 const hostName = new RegExp(`^(?:\\*\\.)?${label}(?:\\.${label})*$`);
@@ -21,11 +25,6 @@ const path = z
 
 const headerName = z.string().regex(/^[A-Za-z0-9-]{1,64}$/, "is the name of a header");
 const secretName = /^[a-z0-9][a-z0-9._-]{0,63}$/;
-
-/** Names of the secrets in a header's text, which stand in it as `{{ name }}`. */
-export function secretsIn(template: string): readonly string[] {
-  return Array.from(template.matchAll(/\{\{ *([^{} ]+) *\}\}/g), ([, name = ""]) => name);
-}
 
 const template = z
   .string()
@@ -76,3 +75,13 @@ export const sandboxProxyRule = z
     path: ["passThrough"],
   });
 export type SandboxProxyRule = z.infer<typeof sandboxProxyRule>;
+
+/** A rule that nobody wrote as one: it is offered where it covers a refused request, and only then. */
+export const readyRule = z.object({
+  proxy: sandboxProxyRule,
+  /** What names it, for people: "your npm configuration". */
+  from: z.string(),
+  /** A folder's word is a stranger's: it is offered, and labelled. */
+  whose: z.enum(["user", "folder"]),
+});
+export type ReadyRule = z.infer<typeof readyRule>;

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { action } from "./action.ts";
-import { sandboxProxyRule } from "./proxyRule.ts";
+import { readyRule, sandboxProxyRule } from "./proxyRule.ts";
 import { sandboxInfo } from "./sandboxInfo.ts";
 
 /**
@@ -53,8 +53,11 @@ export type ToolOutput = z.infer<typeof toolOutput>;
 export const decision = z.object({
   approved: z.boolean(),
   note: z.string(),
-  /** A yes for all that is alike, too: in this session, or always in this folder. Absent: once. */
-  grant: z.exactOptional(z.enum(["session", "always"])),
+  /**
+   * A yes for all that is alike, too: in this session, or always in this folder. `ready`: always in
+   * this folder, by the ready rule that was shown. Absent: once.
+   */
+  grant: z.exactOptional(z.enum(["session", "always", "ready"])),
   /** The arguments as the operator changed them; absent when they are as they were asked about. */
   args: z.exactOptional(jsonValue),
 });
@@ -161,8 +164,16 @@ export const waitSubject = z.discriminatedUnion("kind", [
     url: z.string(),
     /** Who gets it, as the proxy resolved it from the address. */
     host: z.string(),
-    /** The proxy rule that asks, as a sentence; null where none knows this host. */
+    /** The rule that asks, as a sentence; null where the profile's default does. */
     rule: z.nullable(z.string()),
+    /** The command that ran when it was asked for. */
+    command: z.exactOptional(z.string()),
+    /** Exactly what is decided on: one for each path that was asked for. */
+    actions: z.exactOptional(z.array(action)),
+    /** What a yes would let through, and no more. */
+    proxy: z.exactOptional(sandboxProxyRule),
+    /** A rule that the user's or the folder's own configuration names, and that covers it, too. */
+    ready: z.exactOptional(readyRule),
   }),
   z.object({
     kind: z.literal("service"),

@@ -16,6 +16,7 @@ import type {
   Permissions,
   Redactor,
   SandboxHost,
+  WayOut,
   WorkspaceTrees,
   World,
 } from "./ports.ts";
@@ -67,6 +68,8 @@ export interface SessionParts {
   /** Who decides for a session with this profile, by the rules as they are. */
   readonly permissions: (profile: Profile) => Permissions;
   readonly commands: CommandReader;
+  /** For sandboxes that have a way out. */
+  readonly wayOut?: WayOut;
   /** Keeps what the operator allowed for more than once. Never throws: then it was allowed once. */
   readonly grant: (rules: readonly Rule[], by: Identity, session: string) => Promise<void>;
   readonly audit: AuditLog;
@@ -341,7 +344,7 @@ export class Session {
 
   #context(flow: Flow, signal: AbortSignal): FlowContext {
     const { spec } = this.view;
-    const { model, world, tools, trees, permissions, commands } = this.#parts;
+    const { model, world, tools, trees, permissions, commands, wayOut = null } = this.#parts;
     const known = tools.filter((tool) => spec.profile.tools.includes(tool.name));
     return {
       flow,
@@ -353,6 +356,7 @@ export class Session {
       permissions: permissions(spec.profile),
       commands,
       workspace: this.#workspace,
+      wayOut,
       trees,
       activeMs: () => activeMs(this.#records, world.now()),
       remarks: "",

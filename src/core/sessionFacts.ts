@@ -1,8 +1,16 @@
 import { applyOutput } from "./apply.ts";
 import { canonical } from "./canonical.ts";
 import type { World } from "./ports.ts";
-import { toolOutput, type Profile, type SessionRecord, type SessionSpec } from "./records.ts";
+import {
+  toolOutput,
+  type Profile,
+  type SessionRecord,
+  type SessionSpec,
+  type ToolOutput,
+} from "./records.ts";
+import { requestWords } from "./egressWords.ts";
 import { whyDenied } from "./permit.ts";
+import { keyOf, refusedIn } from "./refusedRequests.ts";
 
 /** Milliseconds that a session was driven: time that it waited or was interrupted is left out. */
 export function activeMs(records: readonly SessionRecord[], now: number): number {
@@ -44,8 +52,20 @@ export function denials(records: readonly SessionRecord[]): readonly Denial[] {
     const why = output.success ? whyDenied(output.data) : null;
     const { step: id, name: what } = record;
     if (why !== null) denied.set(id, { id, what, why });
+    for (const one of output.success ? deniedRequests(id, output.data) : []) {
+      denied.set(one.id, one);
+    }
   }
   return [...denied.values()];
+}
+
+/** Requests of a command that were denied, those to one host by one method once. */
+function deniedRequests(step: string, output: ToolOutput): readonly Denial[] {
+  return refusedIn(output).flatMap(({ request, verdict, why }) =>
+    verdict === "deny" && request !== null
+      ? [{ id: `${step}/egress ${keyOf(request)}`, what: requestWords(request), why }]
+      : [],
+  );
 }
 
 /** Whether the model knows of a shell: a command ran in one. */

@@ -88,6 +88,8 @@ export interface GrantOffer {
   readonly grant: NonNullable<Decision["grant"]>;
   /** What its rule would allow, in one sentence. */
   readonly sentence: string;
+  /** What proposes it, for people; null where it is what was asked for. */
+  readonly from: string | null;
   /** What the rule would have done in this folder so far: of `seen` actions it lets `passed` pass, of which the operator had rejected `rejected`. */
   readonly past: { readonly seen: number; readonly passed: number; readonly rejected: number };
 }

@@ -1,4 +1,5 @@
 import { reachWords, riskWords } from "./actionWords.ts";
+import { addressOf, onceWords, proxyWords, sendWords } from "./egressWords.ts";
 import type { FileChange, JsonValue, WaitSubject } from "./records.ts";
 import type { OpenWait } from "./replay.ts";
 import { amount } from "./spending.ts";
@@ -37,7 +38,7 @@ function about(subject: WaitSubject): readonly string[] {
     case "image":
       return imageLines(subject);
     case "egress":
-      return [`${subject.method} ${subject.url}`, `to ${subject.host}`, ruleLine(subject.rule)];
+      return egressLines(subject);
     case "service":
       return serviceLines(subject);
     case "skillUpdate":
@@ -49,6 +50,24 @@ function about(subject: WaitSubject): readonly string[] {
     case "form":
       return formLines(subject);
   }
+}
+
+/** What leaves comes first; the command that ran is the evidence for it. */
+function egressLines(subject: Subject<"egress">): readonly string[] {
+  const { method, url, host, rule, command, actions = [], proxy, ready } = subject;
+  const more = actions.slice(1).map((one) => `${method} ${addressOf(one) ?? url}`);
+  return [
+    `${method} ${url}`,
+    ...more,
+    `to ${host}`,
+    sendWords(method),
+    ...(command === undefined ? [] : `while this ran: ${command}`.split("\n")),
+    ruleLine(rule),
+    ...(proxy === undefined ? [] : [onceWords(proxy)]),
+    ...(ready === undefined
+      ? []
+      : [`ready rule, from ${ready.from}: Allows ${proxyWords(ready.proxy)}.`]),
+  ];
 }
 
 function budgetLines({ budget, used, limit, add, next }: Subject<"budget">): readonly string[] {

@@ -233,7 +233,7 @@ async function execute(
     workspace.change(async () => work(at.operation)),
   );
   workspace.tree = output.tree ?? workspace.tree;
-  return output;
+  return context.leaving.asked({ id: asked.id, what: used.prepared.what }, flow, output);
 }
 
 /** Decides on a call that would run now; null for one that is begun, done or served. */
@@ -264,7 +264,9 @@ async function perform(
   const { signal } = context;
   const { commandTimeoutMs: timeoutMs } = context.spec.profile;
   const alone = looked.alone === null ? {} : { alone: looked.alone };
-  const output = await prepared.run({ signal, timeoutMs, operation, ...alone });
+  const run = async (): Promise<ToolOutput> =>
+    prepared.run({ signal, timeoutMs, operation, ...alone });
+  const output = await (prepared.command === undefined ? run() : context.leaving.around(run));
   if (!going.edited) return output;
   const words = `[The operator changed this call before approving it. What ran: ${JSON.stringify(prepared.args)}]`;
   return { ...output, text: `${words}\n${output.text}` };

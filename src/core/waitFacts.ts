@@ -1,6 +1,6 @@
-import { backtest, covers, pastActions } from "./backtest.ts";
+import { actionsOf, backtest, covers, pastActions, pastRequests } from "./backtest.ts";
 import { CairnError } from "./errors.ts";
-import { grantsFor } from "./grant.ts";
+import { offersFor } from "./grant.ts";
 import type { CommandReader, World } from "./ports.ts";
 import type { SessionRecord } from "./records.ts";
 import type { WaitFacts } from "./sessions.ts";
@@ -31,24 +31,29 @@ export function waitFacts(
     throw new CairnError("wait.unknown", `The session has no wait ${wait}.`);
   }
   const { subject } = opened;
-  const action = subject.kind === "tool" ? subject.action : undefined;
-  const tool = tools.find(({ name }) => name === action?.tool);
-  if (action === undefined || tool === undefined) {
+  const actions = actionsOf(subject);
+  const tool = tools.find(({ name }) => name === actions[0]?.tool);
+  if (actions.length === 0 || (tool === undefined && subject.kind !== "egress")) {
     return { alike: { approved: 0, rejected: 0 }, grants: [] };
   }
-  const past = [records, ...others].flatMap((each) => pastActions(each, tool, { world, commands }));
-  const offered = grantsFor(world, action, folder);
+  const past = [records, ...others].flatMap((each) =>
+    tool === undefined ? pastRequests(each) : pastActions(each, tool, { world, commands }),
+  );
+  const offered = offersFor(world, opened, folder);
   const [widest] = offered;
   const alike = past.filter((one) =>
-    widest === undefined ? one.action.args === action.args : covers(widest.rules, one.action),
+    widest === undefined
+      ? actions.some(({ args }) => one.action.args === args)
+      : covers(widest.rules, one.action),
   );
   const count = (answer: "approved" | "rejected"): number =>
     alike.filter((one) => one.answer === answer).length;
   return {
     alike: { approved: count("approved"), rejected: count("rejected") },
-    grants: offered.map(({ grant, rules, sentence }) => ({
+    grants: offered.map(({ grant, rules, sentence, from }) => ({
       grant,
       sentence,
+      from,
       past: backtest(past, rules),
     })),
   };

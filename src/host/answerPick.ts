@@ -1,6 +1,6 @@
 import * as vscode from "vscode";
 import * as z from "zod";
-import { alikeWords, pastWords } from "../core/actionWords.ts";
+import { alikeWords, grantWords, pastWords } from "../core/actionWords.ts";
 import type { Log } from "../core/ports.ts";
 import { jsonValue, type JsonValue } from "../core/records.ts";
 import type { OpenWait } from "../core/replay.ts";
@@ -125,7 +125,7 @@ function at(label: string, value: JsonValue): Choice<Next> {
 
 function approvalChoices({ subject }: OpenWait, facts: WaitFacts | null): readonly Choice<Next>[] {
   const wider = (facts?.grants ?? []).map((offer) => ({
-    label: offer.grant === "always" ? "Always Here…" : "This Session…",
+    label: grantWords[offer.grant],
     description: "shows the rule first",
     value: async () => sure(offer),
   }));
@@ -142,12 +142,12 @@ function approvalChoices({ subject }: OpenWait, facts: WaitFacts | null): readon
 }
 
 /** The rule of a wider yes is read before it is given. */
-async function sure({ grant, sentence, past }: GrantOffer): Promise<Given | undefined> {
-  const always = grant === "always";
+async function sure({ grant, sentence, from, past }: GrantOffer): Promise<Given | undefined> {
+  const always = grant !== "session";
   return chooseArmed<Given>({
     title: always ? "Save this rule for this folder?" : "Approve all of this in this session?",
     placeHolder: "Read the rule, then choose",
-    lines: [sentence, pastWords(past)],
+    lines: [sentence, ...(from === null ? [] : [`From ${from}.`]), pastWords(past)],
     choices: [
       {
         label: always ? "Save Rule and Approve" : "Approve for This Session",

@@ -34,8 +34,8 @@ const past = { seen: 41, passed: 37, rejected: 2 };
 const facts: WaitFacts = {
   alike: { approved: 3, rejected: 1 },
   grants: [
-    { grant: "session", sentence: "Allow npm test in this session.", past },
-    { grant: "always", sentence: "Allow npm test in this folder.", past },
+    { grant: "session", from: null, sentence: "Allow npm test in this session.", past },
+    { grant: "always", from: null, sentence: "Allow npm test in this folder.", past },
   ],
 };
 

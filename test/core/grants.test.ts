@@ -226,8 +226,13 @@ suite("what a rule would have done so far", () => {
     assert.deepEqual(facts, {
       alike: { approved: 1, rejected: 1 },
       grants: [
-        { grant: "session", sentence: "Allows the command npm test in this session.", past },
-        { grant: "always", sentence: "Allows the command npm test in /w.", past },
+        {
+          grant: "session",
+          from: null,
+          sentence: "Allows the command npm test in this session.",
+          past,
+        },
+        { grant: "always", from: null, sentence: "Allows the command npm test in /w.", past },
       ],
     });
     assert.throws(() => waitFacts(context, "nothing", third.records, []), { code: "wait.unknown" });

@@ -12,6 +12,7 @@ import { execTool } from "../../src/tools/exec.ts";
 import { fakeCommandReader } from "../fakes/fakeCommandReader.ts";
 import { FakeSandbox } from "../fakes/fakeSandbox.ts";
 import { FakeTrees } from "../fakes/fakeTrees.ts";
+import type { FakeWayOut } from "../fakes/fakeWayOut.ts";
 import { fakeWorld } from "../fakes/fakeWorld.ts";
 import { MemoryAudit } from "../fakes/memoryAudit.ts";
 import { MemoryDriver } from "../fakes/memoryDriver.ts";
@@ -58,6 +59,8 @@ export class Machine {
   flows: readonly FlowDefinition[] = [];
   permissions: SessionParts["permissions"] = profilePermissions;
   grant: SessionParts["grant"] = async () => {};
+  /** The way out of its sandbox; null for none. */
+  wayOut: FakeWayOut | null = null;
   /** What sessions of flows of one's own differ in from the default. */
   profile: Partial<Profile> = {};
   prompts: readonly string[] = ["list"];
@@ -145,6 +148,7 @@ export class Machine {
       flows: this.flows,
       permissions: this.permissions,
       commands: fakeCommandReader,
+      ...(this.wayOut === null ? {} : { wayOut: this.wayOut }),
       grant: async (...granted) => this.grant(...granted),
       redactor: this.secrets.persisted,
       onRecord: () => {},

@@ -22,8 +22,8 @@ const past = { seen: 41, passed: 37, rejected: 2 };
 const facts: NonNullable<PanelWait["facts"]> = {
   alike: { approved: 3, rejected: 1 },
   grants: [
-    { grant: "session", sentence: "Allow npm test until this session ends.", past },
-    { grant: "always", sentence: "Allow npm test in this folder.", past },
+    { grant: "session", from: null, sentence: "Allow npm test until this session ends.", past },
+    { grant: "always", from: null, sentence: "Allow npm test in this folder.", past },
   ],
 };
 
