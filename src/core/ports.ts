@@ -433,6 +433,16 @@ export interface Permissions {
   decide(action: Action): Promise<Ruling>;
 }
 
+// --- Secrets --------------------------------------------------------------------------------
+
+/** What proxy rules and services act with, by name. Nothing shows a value. */
+export interface SecretStore {
+  /** Sorted. */
+  names(): Promise<readonly string[]>;
+  /** Null when there is none. Throws `secret.invalid` for one that others can read. */
+  read(name: string): Promise<string | null>;
+}
+
 // --- Audit ----------------------------------------------------------------------------------
 
 /** What happened, as it is kept apart from sessions. No text of it has a secret. */

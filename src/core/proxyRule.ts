@@ -24,7 +24,8 @@ const path = z
   );
 
 const headerName = z.string().regex(/^[A-Za-z0-9-]{1,64}$/, "is the name of a header");
-const secretName = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+/** A name that a secret may have: safe as the name of a file, too. */
+export const secretName = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 
 const template = z
   .string()
