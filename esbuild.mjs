@@ -101,6 +101,11 @@ const bundles = [
     plugins: [leftOut],
   },
   {
+    // A process of its own, started once a session: small, so that it is there soon.
+    ...node,
+    entryPoints: { proxy: "src/proxy/main.ts" },
+  },
+  {
     ...common,
     platform: "browser",
     format: "iife",

@@ -41,6 +41,19 @@ export class KnownSecrets {
       .map(({ start, length }) => ({ start, end: start + length, kind: "known secret" }));
   }
 
+  /** The same, in bytes that are a text of one character a byte. */
+  spansIn(bytes: Uint8Array): readonly { readonly start: number; readonly end: number }[] {
+    if (this.#values.size === 0) return [];
+    return this.#finder
+      .find(bytes, () => true)
+      .map(({ start, length }) => ({ start, end: start + length }));
+  }
+
+  /** Where at the end of the bytes a form may begin whose rest is still to come; their length for none. */
+  beginning(bytes: Uint8Array): number {
+    return this.#values.size === 0 ? bytes.length : this.#finder.beginning(bytes);
+  }
+
   get #finder(): ManyFinder {
     this.#inText ??= new ManyFinder([...this.#values].flatMap(formsOf));
     return this.#inText;

@@ -18,6 +18,8 @@ export class ManyFinder {
   readonly #skips: Uint8Array;
   /** By hash: the words whose window ends so. */
   readonly #words = new Map<number, Buffer[]>();
+  /** By first byte. */
+  readonly #byFirst: Buffer[][] = [];
   readonly #texts = new Map<Buffer, string>();
 
   /** Every word has at least three characters. */
@@ -44,9 +46,20 @@ export class ManyFinder {
     return this.#scan(bytes, () => true);
   }
 
+  /** The first place from which on the bytes may be the beginning of a word; their length for none. */
+  beginning(bytes: Uint8Array): number {
+    for (let at = Math.max(0, bytes.length - this.longest + 1); at < bytes.length; at += 1) {
+      for (const word of this.#byFirst[bytes[at] ?? 0] ?? []) {
+        if (beginsAt(bytes, at, word)) return at;
+      }
+    }
+    return bytes.length;
+  }
+
   #add(text: string): void {
     const word = Buffer.from(text, "latin1");
     this.#texts.set(word, text);
+    (this.#byFirst[word[0] ?? 0] ??= []).push(word);
     for (let end = 3; end <= this.#window; end += 1) {
       const hash = hashOf(word[end - 3] ?? 0, word[end - 2] ?? 0, word[end - 1] ?? 0);
       const skip = this.#window - end;
@@ -80,6 +93,16 @@ export class ManyFinder {
 
 function hashOf(first: number, second: number, third: number): number {
   return ((third << 10) ^ (second << 5) ^ first) & ((1 << hashBits) - 1);
+}
+
+/** Whether the bytes end inside the word, and are the same as far as they go. */
+function beginsAt(bytes: Uint8Array, start: number, word: Buffer): boolean {
+  const length = bytes.length - start;
+  if (length >= word.length) return false;
+  for (let index = 1; index < length; index += 1) {
+    if (bytes[start + index] !== word[index]) return false;
+  }
+  return true;
 }
 
 function isAt(bytes: Uint8Array, start: number, word: Buffer): boolean {

@@ -1,0 +1,54 @@
+import { lookup } from "node:dns/promises";
+import { createInterface } from "node:readline";
+import { toProxy } from "../core/egress.ts";
+import type { EchoesOf } from "./echoes.ts";
+import { type Limits, usualLimits } from "./limits.ts";
+import { ProxyServer } from "./proxyServer.ts";
+import { Reports } from "./reports.ts";
+import type { Resolve } from "./route.ts";
+
+/** What differs from one entry to another. */
+export interface ProcessParts {
+  readonly echoesOf: EchoesOf;
+  readonly resolve?: Resolve;
+  readonly limits?: Limits;
+}
+
+/**
+ * The proxy as a process: lines in, lines out, until the end of its standard input. Rules that
+ * cannot be used end it with a sentence on standard error, for without them nothing may go out.
+ */
+export async function proxyProcess(parts: ProcessParts): Promise<void> {
+  const reports = new Reports(1);
+  const { echoesOf, resolve = addressesOf, limits = usualLimits } = parts;
+  let server: ProxyServer | null = null;
+  for await (const line of createInterface({ input: process.stdin })) {
+    const told = toProxy.parse(jsonOf(line));
+    if (told.kind === "rules") {
+      if (server === null) throw new Error("The proxy was given rules before its start.");
+      server.rule(told.rules);
+      reports.say({ kind: "ruled" });
+    } else {
+      if (server !== null) throw new Error("The proxy was started twice.");
+      const report = reports.say.bind(reports);
+      server = new ProxyServer(told, { resolve, echoesOf, limits, report });
+      const port = await server.listen();
+      reports.say({ kind: "ready", certificate: server.certificate, port });
+    }
+  }
+  await server?.close();
+}
+
+/** The parser's own sentence would quote the line, and secrets with it. */
+function jsonOf(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    throw new Error("The proxy was given a line that is not JSON.");
+  }
+}
+
+const addressesOf: Resolve = async (name) => {
+  const found = await lookup(name, { all: true });
+  return found.map(({ address }) => address);
+};

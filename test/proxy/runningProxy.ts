@@ -1,0 +1,91 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import {
+  type EgressReport,
+  type EgressRules,
+  fromProxy,
+  type FromProxy,
+  type ToProxy,
+} from "../../src/core/egress.ts";
+import { root } from "../harness/root.ts";
+
+/** A real proxy process, from its start line to its end. */
+export class RunningProxy {
+  readonly process: ChildProcess;
+  readonly reports: EgressReport[] = [];
+  /** All that it said, and all that it wrote on standard error. */
+  spoken = "";
+  certificate = "";
+  port = 0;
+  readonly #heard: ((line: FromProxy) => void)[] = [];
+
+  private constructor(entry: string) {
+    this.process = spawn(process.execPath, [join(root, entry)], {
+      stdio: ["pipe", "pipe", "pipe"],
+      env: {},
+    });
+    this.process.stderr?.on("data", (chunk: Buffer) => (this.spoken += chunk.toString()));
+    if (this.process.stdout === null) throw new Error("It has no standard output.");
+    createInterface({ input: this.process.stdout }).on("line", (line) => {
+      this.spoken += `${line}\n`;
+      const said = fromProxy.parse(JSON.parse(line));
+      if (said.kind === "request") this.reports.push(said);
+      for (const hear of this.#heard.splice(0)) hear(said);
+    });
+  }
+
+  /** Listens on 127.0.0.1 unless told otherwise. */
+  static async start(
+    rules: EgressRules,
+    {
+      entry = "src/proxy/main.ts",
+      ...start
+    }: Partial<Extract<ToProxy, { kind: "start" }>> & { readonly entry?: string } = {},
+  ): Promise<RunningProxy> {
+    const proxy = new RunningProxy(entry);
+    const workers = ["127.0.0.1"];
+    const listen = { kind: "network", host: "127.0.0.1", port: 0, workers } as const;
+    const said = await proxy.tell({ kind: "start", listen, closed: [], rules, ...start });
+    if (said.kind !== "ready") throw new Error(`It said ${said.kind}.`);
+    proxy.certificate = said.certificate;
+    proxy.port = said.port ?? 0;
+    return proxy;
+  }
+
+  /** Resolves with the next thing that it says beside reports. */
+  async tell(line: ToProxy): Promise<FromProxy> {
+    const answered = new Promise<FromProxy>((resolve, reject) => {
+      const hear = (said: FromProxy): void => {
+        if (said.kind === "request") this.#heard.push(hear);
+        else resolve(said);
+      };
+      this.#heard.push(hear);
+      this.process.once("exit", () => reject(new Error(`It ended: ${this.spoken}`)));
+    });
+    this.process.stdin?.write(`${JSON.stringify(line)}\n`);
+    return answered;
+  }
+
+  /** The report of the next request, or of the one that was just made. */
+  async nextReport(from: number): Promise<EgressReport> {
+    while (this.reports.length <= from) {
+      await new Promise<void>((resolve) => {
+        this.#heard.push(() => resolve());
+      });
+    }
+    const report = this.reports[from];
+    if (report === undefined) throw new Error("There is no report.");
+    return report;
+  }
+
+  /** Ends its standard input; resolves with its exit code. */
+  async end(): Promise<number | null> {
+    if (this.process.exitCode !== null) return this.process.exitCode;
+    const exited = once(this.process, "exit");
+    this.process.stdin?.end();
+    await exited;
+    return this.process.exitCode;
+  }
+}
