@@ -1,28 +1,20 @@
 import type { EgressRequest } from "./egress.ts";
+import { decideEgress, rulesFor } from "./egressDecision.ts";
 import type { SandboxProxyRule } from "./proxyRule.ts";
 
-/** What of a rule says which requests it is about. */
-export type Reach = Pick<SandboxProxyRule, "hosts" | "scheme" | "ports" | "methods" | "paths">;
-
-/** Whether a request is one that the rule is about; never where its method or path was not seen. */
-export function covers(reach: Reach, request: EgressRequest): boolean {
-  const { method, path } = request;
+/** Whether a proxy would let a request through by this rule; not where its method or path was not seen. */
+export function covers(rule: SandboxProxyRule, { method, path, ...host }: EgressRequest): boolean {
   if (method === null || path === null) return false;
-  return (
-    knows(reach, request) &&
-    reach.methods.includes(method) &&
-    reach.paths.some((one) => liesIn(path, one))
-  );
+  const lists = { allowed: [rule], denied: [] };
+  return decideEgress({ ...host, method, path }, lists).refused === null;
 }
 
-/** The same, but what was not seen of the request counts as fitting. */
-export function mayCover(reach: Reach, request: EgressRequest): boolean {
-  const { method, path } = request;
-  return (
-    knows(reach, request) &&
-    (method === null || reach.methods.includes(method)) &&
-    (path === null || reach.paths.some((one) => liesIn(path, one)))
-  );
+/** Whether a proxy would refuse it by this rule; what was not seen of the request counts as fitting. */
+export function mayCover(rule: SandboxProxyRule, request: EgressRequest): boolean {
+  const { method, path, ...host } = request;
+  if (method === null || path === null) return rulesFor(host, [rule]).length > 0;
+  const lists = { allowed: [], denied: [rule] };
+  return decideEgress({ ...host, method, path }, lists).refused === "proxy.denied";
 }
 
 /** Whether a host is one of those that are named: itself, or below a `*.`. */
@@ -31,7 +23,7 @@ export function isNamed(hosts: readonly string[], host: string): boolean {
 }
 
 /** Whether there may be a request that both are about. */
-export function overlap(one: Reach, other: Reach): boolean {
+export function overlap(one: SandboxProxyRule, other: SandboxProxyRule): boolean {
   return (
     schemeOf(one) === schemeOf(other) &&
     portsOf(one).some((port) => portsOf(other).includes(port)) &&
@@ -48,16 +40,12 @@ export function hostsMeet(some: readonly string[], others: readonly string[]): b
   );
 }
 
-export function schemeOf({ scheme = "https" }: Reach): "https" | "http" {
+export function schemeOf({ scheme = "https" }: SandboxProxyRule): "https" | "http" {
   return scheme;
 }
 
-export function portsOf(reach: Reach): readonly number[] {
-  return reach.ports ?? [schemeOf(reach) === "https" ? 443 : 80];
-}
-
-function knows(reach: Reach, { scheme, host, port }: EgressRequest): boolean {
-  return scheme === schemeOf(reach) && portsOf(reach).includes(port) && isNamed(reach.hosts, host);
+export function portsOf(rule: SandboxProxyRule): readonly number[] {
+  return rule.ports ?? [schemeOf(rule) === "https" ? 443 : 80];
 }
 
 function liesIn(path: string, named: string): boolean {
