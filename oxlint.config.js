@@ -89,6 +89,8 @@ const rooms = {
     "node:os",
     "node:path",
     "node:readline/promises",
+    "node:stream",
+    "node:stream/consumers",
     "node:util",
     "zod",
   ],

@@ -16,6 +16,7 @@ import { Panel } from "./host/panel.ts";
 import { pruneQuietly } from "./host/pruneQuietly.ts";
 import { ReplayDocuments } from "./host/replayDocument.ts";
 import { Runs } from "./host/runs.ts";
+import { NamedSecrets } from "./host/namedSecrets.ts";
 import { readApiKey } from "./host/secrets.ts";
 import { PolicyDocuments } from "./host/policyDocuments.ts";
 import { StateAnchors } from "./host/stateAnchors.ts";
@@ -110,6 +111,7 @@ function engineOptions(
   const settings = readSettings(uri);
   const socket = settings["sandbox.dockerSocket"];
   const runtime = settings["sandbox.runtime"];
+  const named = new NamedSecrets(secrets);
   return {
     workspace: uri.fsPath,
     dist: new URL(".", import.meta.url),
@@ -121,5 +123,7 @@ function engineOptions(
     gpus: settings["sandbox.gpus"],
     environment: process.env,
     apiKey: async (url) => readApiKey(secrets, url),
+    secret: async (name) => named.read(name),
+    secretNames: async () => named.names(),
   };
 }

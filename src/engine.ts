@@ -120,6 +120,7 @@ export class Engine implements Sessions {
       audit: this.#audit,
       models: this.#models,
       secrets,
+      secret: options.secret ?? (async () => null),
       flows: options.flows ?? [],
       runtime: options.runtime ?? null,
       gpus: options.gpus ?? null,
@@ -152,12 +153,14 @@ export class Engine implements Sessions {
 
   async start(request: StartRequest): Promise<Run> {
     const id = world.newId();
+    await this.#learnSecrets();
     const spec = await sessionSpec(this.#specParts, id, request);
     return this.#create(id, spec);
   }
 
   async queue(request: StartRequest): Promise<string> {
     const id = world.newId();
+    await this.#learnSecrets();
     const spec = await sessionSpec(this.#specParts, id, request);
     const { parts, sandbox } = this.#maker.parts(id, spec);
     const session = await Session.create(parts, id, spec);
@@ -282,7 +285,7 @@ export class Engine implements Sessions {
 
   async *export(session: string): AsyncGenerator<string, void, void> {
     const { spec } = viewOf(await this.#driver.read(session));
-    await this.#learnKey(spec);
+    await Promise.all([this.#learnKey(spec), this.#learnSecrets()]);
     yield* exportBundle(this.#driver, session, {
       version: this.#options.version,
       madeAt: world.now(),
@@ -332,14 +335,26 @@ export class Engine implements Sessions {
   }
 
   get #specParts(): SpecParts {
-    const { workspace, version, flows = [] } = this.#options;
+    const { workspace, version, flows = [], secret = async () => null } = this.#options;
     const [maker, models, secrets] = [this.#maker, this.#models, this.#secrets];
-    return { workspace, version, flows, maker, models, secrets };
+    return { workspace, version, flows, maker, models, secrets, secret };
   }
 
   /** The key of a session's model is a secret before the first call is made with it. */
   async #learnKey({ model }: SessionSpec): Promise<void> {
     if (!model.demo) await this.#options.apiKey(model.url);
+  }
+
+  /** Every secret is known as one before anything is recorded. */
+  async #learnSecrets(): Promise<void> {
+    const { secret, secretNames, log } = this.#options;
+    for (const name of (await secretNames?.()) ?? []) {
+      try {
+        this.#secrets.register((await secret?.(name)) ?? "");
+      } catch (error) {
+        log(error instanceof Error ? error.message : String(error));
+      }
+    }
   }
 
   async #create(id: string, spec: SessionSpec): Promise<Run> {
@@ -357,6 +372,7 @@ export class Engine implements Sessions {
     const { spec } = viewOf(await this.#driver.read(id));
     // What cannot be read now is asked for, and complained of, when a call needs it.
     await this.#learnKey(spec).catch(() => {});
+    await this.#learnSecrets();
     await this.#maker.removeCopiesOfTheDead(id);
     const { parts, sandbox } = this.#maker.parts(id, spec);
     const session = await Session.open(parts, id);

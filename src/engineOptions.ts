@@ -34,6 +34,10 @@ export interface EngineOptions {
   readonly secrets?: Secrets;
   /** Flows of one's own, beside the agent. */
   readonly flows?: readonly FlowDefinition[];
+  /** A secret by its name, null when there is none; none at all when left out. */
+  readonly secret?: (name: string) => Promise<string | null>;
+  /** Names of all secrets: none of their values is ever on record. */
+  readonly secretNames?: () => Promise<readonly string[]>;
   /** Whether this process ends waits whose time is over; not for one that is gone in a moment. True when left out. */
   readonly watchesDeadlines?: boolean;
 }

@@ -1,5 +1,6 @@
 import type { Log } from "./core/ports.ts";
 import { Secrets } from "./redaction/secrets.ts";
+import { SecretFiles } from "./rules/secretFiles.ts";
 import { stateRoot } from "./durable/storePlace.ts";
 import { runningWorkers, type ProcessStatus } from "./sandbox/statusSocket.ts";
 import { Workers } from "./sandbox/workers.ts";
@@ -14,6 +15,11 @@ export function processSecrets(environment: NodeJS.ProcessEnv): Secrets {
   const secrets = new Secrets();
   secrets.registerEnvironment(environment);
   return secrets;
+}
+
+/** The secrets that this user keeps for the terminal. */
+export function secretFiles(environment: NodeJS.ProcessEnv): SecretFiles {
+  return new SecretFiles(stateRoot(environment));
 }
 
 /** What every process of this user says of the sandboxes that it runs. */

@@ -68,6 +68,8 @@ export interface PartsOptions {
   readonly audit: AuditLog;
   /** What must be in no record, no log and no copy. */
   readonly secrets: Secrets;
+  /** A secret by its name; null when there is none. */
+  readonly secret: (name: string) => Promise<string | null>;
   readonly flows: readonly FlowDefinition[];
   /** The sandboxes that this process has running. */
   readonly workers: Workers;

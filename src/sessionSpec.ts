@@ -2,6 +2,7 @@ import { agentFlow } from "./core/agent.ts";
 import { findFlow, type FlowDefinition } from "./core/flowDefinition.ts";
 import type { SessionSpec } from "./core/records.ts";
 import type { StartRequest } from "./core/sessions.ts";
+import { requireSecrets } from "./egressSource.ts";
 import type { ModelSource } from "./model/modelSource.ts";
 import type { Secrets } from "./redaction/secrets.ts";
 import type { PartsMaker } from "./sessionParts.ts";
@@ -14,11 +15,13 @@ export interface SpecParts {
   readonly maker: PartsMaker;
   readonly models: ModelSource;
   readonly secrets: Secrets;
+  /** A secret by its name; null when there is none. */
+  readonly secret: (name: string) => Promise<string | null>;
 }
 
 /** What a new session is recorded to be, once all of it can be had. Throws what names the part that cannot. */
 export async function sessionSpec(
-  { workspace, version, flows, maker, models, secrets }: SpecParts,
+  { workspace, version, flows, maker, models, secrets, secret }: SpecParts,
   id: string,
   request: StartRequest,
 ): Promise<SessionSpec> {
@@ -26,6 +29,7 @@ export async function sessionSpec(
   const asked = request.flow ?? { name: agentFlow.name, input: { prompts: [...prompts] } };
   const flow = findFlow([agentFlow, ...flows], asked.name);
   flow.check?.(asked.input);
+  await requireSecrets(request.profile, secret);
   if (!request.model.demo) {
     await models.check(request.model.url);
     secrets.checkAddress(request.model.url);

@@ -1,7 +1,7 @@
 import { openAudit } from "../auditParts.ts";
 import { processSecrets } from "../processParts.ts";
 import { findingInWords, type AuditHistory } from "../core/audit.ts";
-import type { Log } from "../core/ports.ts";
+import type { AuditLog, Log } from "../core/ports.ts";
 import type { Values } from "./arguments.ts";
 import { exitCodes } from "./exitCodes.ts";
 import { plain } from "./plain.ts";
@@ -46,7 +46,10 @@ export async function pruneAudit(olderMs: number): Promise<number> {
 
 const log: Log = (line) => void process.stderr.write(plain(`${line}\n`));
 
-async function withAudit<Result>(work: (audit: AuditHistory) => Promise<Result>): Promise<Result> {
+/** Opens the audit log for one piece of work. */
+export async function withAudit<Result>(
+  work: (audit: AuditHistory & AuditLog) => Promise<Result>,
+): Promise<Result> {
   const audit = openAudit(process.env, { log, redactor: processSecrets(process.env).persisted });
   try {
     return await work(audit);

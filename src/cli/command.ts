@@ -9,6 +9,7 @@ import { keep } from "./keep.ts";
 import { look } from "./look.ts";
 import { queue } from "./queue.ts";
 import { rulesCommand } from "./rulesCommand.ts";
+import { secretsCommand } from "./secretsCommand.ts";
 import { usageError } from "./usageError.ts";
 import { isOf } from "./verbs.ts";
 import { worker } from "./worker.ts";
@@ -23,6 +24,7 @@ export function commandOf(parsed: Arguments, by: Identity): Command {
   if (isOf(verb, "look")) return async (open) => look(open(), { ...parsed, verb });
   if (isOf(verb, "prove")) return sandboxCommand(parsed);
   if (isOf(verb, "rule")) return rulesCommand(parsed, by);
+  if (isOf(verb, "secret")) return secretsCommand(parsed, by);
   if (isOf(verb, "keep")) return keep({ ...parsed, verb }, by);
   if (verb === "audit") return async () => showAudit(parsed.values);
   if (verb === "status") return async () => sandboxStatus(parsed.values);

@@ -5,7 +5,7 @@ import { CairnError } from "../core/errors.ts";
 import type { FlowDefinition } from "../core/flowDefinition.ts";
 import type { Log } from "../core/ports.ts";
 import { Engine } from "../engine.ts";
-import { processSecrets } from "../processParts.ts";
+import { processSecrets, secretFiles } from "../processParts.ts";
 import { openScaleOut, type ScaleOut } from "../scaleOut.ts";
 import { parseArguments, type Arguments, type Values } from "./arguments.ts";
 import { commandOf } from "./command.ts";
@@ -90,6 +90,7 @@ function openSessions(
   { dist, flows, secrets }: ProcessParts,
   scaleOut: ScaleOut | null,
 ): Engine {
+  const files = secretFiles(process.env);
   const sessions = new Engine({
     workspace: folder(values.workspace),
     dist,
@@ -107,6 +108,8 @@ function openSessions(
     },
     flows,
     secrets,
+    secret: async (name) => files.read(name),
+    secretNames: async () => files.names(),
     watchesDeadlines: false,
     ...(scaleOut === null ? {} : { driver: scaleOut.driver }),
   });
@@ -121,6 +124,7 @@ function isWrongUse({ code }: CairnError): boolean {
 
 const wrongUse: ReadonlySet<string> = new Set([
   "usage.invalid",
+  "secret.invalid",
   "profile.invalid",
   "flow.unknown",
   "selector.unknown",

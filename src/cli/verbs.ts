@@ -1,7 +1,7 @@
 import type { OptionName } from "./options.ts";
 
-/** `look` only reads, `keep` cares for what is stored, `drive` sets a session going, `work` drives what others queued, `watch` asks processes and files and opens no store, `prove` tries a sandbox, `rule` shows and changes rules. */
-export type VerbPart = "look" | "keep" | "drive" | "work" | "watch" | "prove" | "rule";
+/** `look` only reads, `keep` cares for what is stored, `drive` sets a session going, `work` drives what others queued, `watch` asks processes and files and opens no store, `prove` tries a sandbox, `rule` shows and changes rules, `secret` does so with secrets. */
+export type VerbPart = "look" | "keep" | "drive" | "work" | "watch" | "prove" | "rule" | "secret";
 
 export interface VerbRules {
   readonly does: VerbPart;
@@ -182,6 +182,12 @@ export const verbs = {
     args: ["[add|remove|revoke-all]", "[RULE|ID]"],
     options: [],
     help: "list what is allowed, asked about and denied by rules; add or remove one of yours; take back all that was granted",
+  },
+  secrets: {
+    does: "secret",
+    args: ["[list|set|remove]", "[NAME]"],
+    options: [],
+    help: "list the secrets of proxy rules and services by name; set one, from standard input or typed unseen; remove one",
   },
 } as const satisfies Readonly<Record<string, VerbRules>>;
 

@@ -301,13 +301,15 @@ export interface SandboxHost extends Sandbox {
 /** The proxy of one session, as its sandbox starts it and as its flow looks at it. */
 export interface Egress {
   /**
-   * Makes it listen on a unix socket that does not exist yet, and resolves with its authority's
-   * certificate, as PEM, once it does. Idempotent. Throws `secret.missing`, naming the secret, and
-   * `proxy.unavailable`.
+   * Makes an empty directory of the session's own the place where it is reached: `proxy.sock`, a
+   * unix socket, and `authorities.pem`, all authorities that its sandbox is to trust, are there
+   * when it resolves. Idempotent. Throws `secret.missing`, naming the secret, and `proxy.unavailable`.
    */
-  listen(socket: string): Promise<string>;
+  listen(directory: string): Promise<void>;
   /** Goes by the rules as they are now; resolves when they hold. Does nothing when it does not run. */
   renew(): Promise<void>;
+  /** Resolves when what was refused until now can be taken. Never throws. */
+  settle(): Promise<void>;
   /** What was refused since the last call, in order, the same request once; at most 100. */
   takeRefused(): readonly EgressReport[];
   /** Ends it; nothing of it is left. Idempotent, never throws. */

@@ -1,5 +1,6 @@
 import type * as vscode from "vscode";
 import type { AuditHistory } from "../core/audit.ts";
+import type { AuditLog } from "../core/ports.ts";
 import type { Folders } from "./folders.ts";
 import type { KnownSessions } from "./knownSessions.ts";
 import type { LogChannel } from "./log.ts";
@@ -20,7 +21,7 @@ export interface CommandParts {
   readonly replays: ReplayDocuments;
   readonly policy: PolicyDocuments;
   readonly news: StartNews;
-  readonly audit: AuditHistory;
+  readonly audit: AuditHistory & AuditLog;
   readonly secrets: vscode.SecretStorage;
   readonly log: LogChannel;
 }

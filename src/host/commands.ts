@@ -13,6 +13,7 @@ import { requireTrust, type Folder } from "./folders.ts";
 import { openSandboxLog, openSandboxTerminal, rebuildContainer } from "./sandboxCommands.ts";
 import { revokeGrants, showRules } from "./ruleCommands.ts";
 import { showSandboxPolicy } from "./sandboxPolicy.ts";
+import { forgetSecret, setSecret } from "./namedSecrets.ts";
 import { askApiKey } from "./secrets.ts";
 import { cancelSession, deleteSession, retrySession } from "./sessionCommands.ts";
 import { profileOf, readSettings } from "./settings.ts";
@@ -46,6 +47,8 @@ export function registerCommands(parts: CommandParts): vscode.Disposable {
     verifyAuditLog: async () => verifyAuditLog(parts),
     deleteOldSessions: async () => deleteOldSessions(parts),
     setApiKey: async () => setApiKey(parts),
+    setSecret: async () => setSecret(parts),
+    forgetSecret: async () => forgetSecret(parts),
     openSandboxLog: async (argument) => openSandboxLog(parts, argument),
     openSandboxTerminal: async (argument) => openSandboxTerminal(parts, argument),
     rebuildContainer: async () => rebuildContainer(parts),

@@ -13,6 +13,7 @@ interface Action {
 
 const showLog: Action = { title: "Show Log", command: "cairn.showLog" };
 const setKey: Action = { title: "Set API Key", command: "cairn.setApiKey" };
+const setSecret: Action = { title: "Set Secret", command: "cairn.setSecret" };
 const settings = "workbench.action.openSettings";
 
 /** The way out that fits a code; by the whole code first, then by its first word. */
@@ -21,6 +22,7 @@ const actions: Readonly<Record<string, Action>> = {
   "workspace.untrusted": { title: "Manage Trust", command: "workbench.trust.manage" },
   "model.noKey": setKey,
   "model.unauthorized": setKey,
+  "secret.missing": setSecret,
   model: { title: "Open Settings", command: settings, argument: "cairn.model" },
   sandbox: { title: "Open Settings", command: settings, argument: "cairn.sandbox" },
   skills: { title: "Open Settings", command: settings, argument: "cairn.skills" },

@@ -32,6 +32,8 @@ export interface RunOptions {
   /** SIGKILL as soon as what was printed matches. */
   readonly killWhen?: RegExp;
   readonly environment?: Readonly<Record<string, string>>;
+  /** What it reads; nothing when left out. */
+  readonly stdin?: string;
 }
 
 /** The command line in a state directory of its own. */
@@ -65,9 +67,10 @@ export class Cairn {
   /** Runs `cairn` to its end, or to its death. */
   async run(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
     const child = spawn(process.execPath, [this.#program, ...args], {
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe"],
       env: { PATH: process.env["PATH"], CAIRN_HOME: this.home, ...options.environment },
     });
+    child.stdin.on("error", () => {}).end(options.stdin);
     let stdout = "";
     let stderr = "";
     child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as vscode from "vscode";
+import { NamedSecrets } from "../../src/host/namedSecrets.ts";
 import { askApiKey, readApiKey } from "../../src/host/secrets.ts";
 import { eventually } from "./cairn.ts";
 
@@ -46,4 +47,20 @@ test("an empty key forgets the one that was kept", async () => {
   });
   await vscode.commands.executeCommand("notifications.clearAll");
   await asked;
+});
+
+test("secrets of rules are listed by name alone, apart from keys, and forgotten", async () => {
+  const storage = new MemorySecrets();
+  await storage.store("cairn.apiKey https://api.example.com", "sk-1");
+  const named = new NamedSecrets(storage);
+  await named.set("wiki-token", "canary-0123456789");
+  await named.set("forge.token", "canary-4567890123\n");
+  assert.deepEqual(await named.names(), ["forge.token", "wiki-token"]);
+  assert.equal(await named.read("forge.token"), "canary-4567890123");
+  assert.equal(await named.read("other"), null);
+  await assert.rejects(named.set("A", "canary-0123456789"), { code: "secret.invalid" });
+  await assert.rejects(named.set("short", "abc"), { code: "secret.invalid" });
+  await named.remove("wiki-token");
+  assert.deepEqual(await named.names(), ["forge.token"]);
+  assert.equal(await readApiKey(storage, "https://api.example.com/v1"), "sk-1");
 });
