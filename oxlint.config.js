@@ -53,13 +53,17 @@ const rooms = {
     // Its entry: what it needs of another room is joined there.
     "../proxyParts.ts",
     "ipaddr.js",
+    // `dist/proxy.js` alone, with no environment.
+    "node:child_process",
     "node:crypto",
     "node:dns",
     "node:dns/promises",
     "node:events",
+    "node:fs/promises",
     "node:http",
     "node:https",
     "node:net",
+    "node:path",
     "node:readline",
     "node:stream",
     "node:stream/promises",

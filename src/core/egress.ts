@@ -87,20 +87,25 @@ export const toProxy = z.discriminatedUnion("kind", [
         workers: z.array(z.string()),
       }),
     ]),
+    /** The authority that signs what it shows to the sandbox, as PEM: made by whoever starts it. */
+    authority: z.object({ certificate: z.string(), key: z.string() }),
     /** Networks that are closed beside the usual ones. */
     closed: z.array(z.string()),
     rules: egressRules,
   }),
   z.object({ kind: z.literal("rules"), rules: egressRules }),
+  /** Is answered after all that was reported before. */
+  z.object({ kind: z.literal("settle") }),
 ]);
 export type ToProxy = z.infer<typeof toProxy>;
 
 /** Lines from the proxy, JSON each, on its standard output. */
 export const fromProxy = z.discriminatedUnion("kind", [
-  /** It listens. `certificate` is the session's own authority, as PEM; `port` is null for a socket. */
-  z.object({ kind: z.literal("ready"), certificate: z.string(), port: z.nullable(z.int()) }),
+  /** It listens. `port` is null for a socket. */
+  z.object({ kind: z.literal("ready"), port: z.nullable(z.int()) }),
   /** The rules that came last hold from now on. */
   z.object({ kind: z.literal("ruled") }),
+  z.object({ kind: z.literal("settled") }),
   egressReport,
 ]);
 export type FromProxy = z.infer<typeof fromProxy>;

@@ -1,9 +1,19 @@
-import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  sign,
+  X509Certificate,
+} from "node:crypto";
 import { isIP } from "node:net";
 import { createSecureContext, type SecureContext } from "node:tls";
 import * as der from "./der.ts";
 
-const dayMs = 24 * 60 * 60_000;
+/** A session may stay open for weeks. */
+const validMs = 30 * 24 * 60 * 60_000;
 /** Clocks of sandboxes may go wrong by so much. */
 const slackMs = 5 * 60_000;
 /** More hosts than that are made anew. */
@@ -31,30 +41,52 @@ interface Content {
   readonly extensions: readonly Buffer[];
 }
 
+/** Its certificate and its private key, as PEM. */
+export interface AuthorityText {
+  readonly certificate: string;
+  readonly key: string;
+}
+
 /** The session's own authority: whom it vouches for is trusted by the session's sandbox alone. */
 export class Authority {
-  readonly #keys = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  readonly #key: KeyObject;
   readonly #leafKeys = generateKeyPairSync("ec", { namedCurve: "P-256" });
   readonly #leafKey = this.#leafKeys.privateKey.export({ type: "pkcs8", format: "pem" });
-  readonly #name = `Cairn session ${randomBytes(8).toString("hex")}`;
+  readonly #name: string;
   readonly #from: Date;
   readonly #until: Date;
   readonly #leaves = new Map<string, SecureContext>();
   /** PEM. */
   readonly certificate: string;
 
-  constructor(now: number) {
+  /** Makes a new one, or goes on as the one that was made. */
+  constructor(now: number, made: AuthorityText | null = null) {
     this.#from = new Date(now - slackMs);
-    this.#until = new Date(now + dayMs);
+    this.#until = new Date(now + validMs);
+    if (made !== null) {
+      this.#key = createPrivateKey(made.key);
+      this.#name = new X509Certificate(made.certificate).subject.replace(/^CN=/, "");
+      this.certificate = made.certificate;
+      return;
+    }
+    this.#key = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
+    this.#name = `Cairn session ${randomBytes(8).toString("hex")}`;
+    const key = createPublicKey(this.#key);
     this.certificate = this.#certificate({
       subject: this.#name,
-      key: this.#keys.publicKey,
+      key,
       extensions: [
         der.extension(oid.basicConstraints, true, der.sequence(der.yes, der.integer(0))),
         der.extension(oid.keyUsage, true, caUsage),
-        der.extension(oid.subjectKey, false, der.octets(keyId(this.#keys.publicKey))),
+        der.extension(oid.subjectKey, false, der.octets(keyId(key))),
       ],
     });
+  }
+
+  /** What a proxy is given of it, so that another process can have made it: never through a file. */
+  get text(): AuthorityText {
+    const key = this.#key.export({ type: "pkcs8", format: "pem" }).toString();
+    return { certificate: this.certificate, key };
   }
 
   /** What a host is in the sandbox's eyes. The host is canonical; an address of version 6 has brackets. */
@@ -91,7 +123,7 @@ export class Authority {
         der.extension(
           oid.authorityKey,
           false,
-          der.sequence(der.tagged(0x80, keyId(this.#keys.publicKey))),
+          der.sequence(der.tagged(0x80, keyId(createPublicKey(this.#key)))),
         ),
       ],
     });
@@ -108,7 +140,7 @@ export class Authority {
       key.export({ type: "spki", format: "der" }),
       der.tagged(0xa3, der.sequence(...extensions)),
     );
-    const signature = sign("sha256", toSign, this.#keys.privateKey);
+    const signature = sign("sha256", toSign, this.#key);
     const whole = der.sequence(toSign, algorithm, der.bits(signature));
     const lines = whole.toString("base64").match(/.{1,64}/g) ?? [];
     return ["-----BEGIN CERTIFICATE-----", ...lines, "-----END CERTIFICATE-----", ""].join("\n");

@@ -24,7 +24,9 @@ export async function proxyProcess(parts: ProcessParts): Promise<void> {
   let server: ProxyServer | null = null;
   for await (const line of createInterface({ input: process.stdin })) {
     const told = toProxy.parse(jsonOf(line));
-    if (told.kind === "rules") {
+    if (told.kind === "settle") {
+      reports.say({ kind: "settled" });
+    } else if (told.kind === "rules") {
       if (server === null) throw new Error("The proxy was given rules before its start.");
       server.rule(told.rules);
       reports.say({ kind: "ruled" });
@@ -33,7 +35,7 @@ export async function proxyProcess(parts: ProcessParts): Promise<void> {
       const report = reports.say.bind(reports);
       server = new ProxyServer(told, { resolve, echoesOf, limits, report });
       const port = await server.listen();
-      reports.say({ kind: "ready", certificate: server.certificate, port });
+      reports.say({ kind: "ready", port });
     }
   }
   await server?.close();

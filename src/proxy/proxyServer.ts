@@ -29,7 +29,7 @@ export class ProxyServer {
   readonly #parts: ProxyParts;
   readonly #start: Start;
   readonly #routes: RouteParts;
-  readonly #authority = new Authority(Date.now());
+  readonly #authority: Authority;
   readonly #outside: Server;
   readonly #inside: Server;
   readonly #sockets = new Set<Socket>();
@@ -39,6 +39,7 @@ export class ProxyServer {
   constructor(start: Start, parts: ProxyParts) {
     this.#parts = parts;
     this.#start = start;
+    this.#authority = new Authority(Date.now(), start.authority);
     this.#routes = { ...parts, addresses: new Addresses(start.closed) };
     this.#rules = new RuleSet(start.rules, this.#routes);
     this.#inside = this.#newServer((message, answer) => {
@@ -54,11 +55,6 @@ export class ProxyServer {
     });
     this.#outside.on("connect", (message, socket, head) => this.#connect(message, socket, head));
     this.#inside.on("connect", (_message, socket) => this.#turnAway(socket, "proxy.malformed"));
-  }
-
-  /** Its authority's certificate, as PEM. */
-  get certificate(): string {
-    return this.#authority.certificate;
   }
 
   /** Resolves with its port once it listens; null for a socket. */

@@ -9,6 +9,7 @@ import {
   type FromProxy,
   type ToProxy,
 } from "../../src/core/egress.ts";
+import { Authority } from "../../src/proxy/authority.ts";
 import { root } from "../harness/root.ts";
 
 /** A real proxy process, from its start line to its end. */
@@ -47,9 +48,11 @@ export class RunningProxy {
     const proxy = new RunningProxy(entry);
     const workers = ["127.0.0.1"];
     const listen = { kind: "network", host: "127.0.0.1", port: 0, workers } as const;
-    const said = await proxy.tell({ kind: "start", listen, closed: [], rules, ...start });
+    const authority = new Authority(Date.now()).text;
+    const usual = { kind: "start" as const, listen, authority, closed: [], rules };
+    const said = await proxy.tell({ ...usual, ...start });
     if (said.kind !== "ready") throw new Error(`It said ${said.kind}.`);
-    proxy.certificate = said.certificate;
+    proxy.certificate = authority.certificate;
     proxy.port = said.port ?? 0;
     return proxy;
   }

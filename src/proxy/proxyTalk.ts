@@ -1,0 +1,97 @@
+import type { Readable, Writable } from "node:stream";
+import { fromProxy, type EgressReport, type EgressRules, type ToProxy } from "../core/egress.ts";
+import { CairnError } from "../core/errors.ts";
+
+/** A proxy that was started: its standard streams, and its end. */
+export interface ProxyStreams {
+  readonly input: Writable;
+  readonly output: Readable;
+  /** Resolves with what it said last when it is gone. Never rejects. */
+  readonly gone: Promise<string>;
+}
+
+const readyWithinMs = 15_000;
+const longestLine = 1024 * 1024;
+
+type Settle = (error: CairnError | null) => void;
+
+/** What is said with one proxy, in JSON lines: it is started, told new rules, and reports. */
+export class ProxyTalk {
+  readonly #input: Writable;
+  readonly #report: (report: EgressReport) => void;
+  /** Who waits for its next answer, in order. */
+  readonly #waiting: Settle[] = [];
+  #rest = "";
+  #over: CairnError | null = null;
+
+  constructor({ input, output, gone }: ProxyStreams, report: (report: EgressReport) => void) {
+    this.#input = input;
+    this.#report = report;
+    input.on("error", () => undefined);
+    output.on("error", () => undefined);
+    output.setEncoding("utf8");
+    output.on("data", (text: string) => this.#read(text));
+    void gone.then((said) => this.#end(unavailable(said)));
+  }
+
+  /** Resolves when it listens. Throws `proxy.unavailable`. */
+  async start(line: Extract<ToProxy, { readonly kind: "start" }>): Promise<void> {
+    return this.#say(line);
+  }
+
+  /** Resolves when they hold. Throws `proxy.unavailable`. */
+  async renew(rules: EgressRules): Promise<void> {
+    return this.#say({ kind: "rules", rules });
+  }
+
+  /** Resolves when all that it reported before was read. Throws `proxy.unavailable`. */
+  async settle(): Promise<void> {
+    return this.#say({ kind: "settle" });
+  }
+
+  async #say(line: ToProxy): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        timer = setTimeout(() => reject(unavailable("it does not answer")), readyWithinMs);
+        this.#waiting.push((error) => (error === null ? resolve() : reject(error)));
+        if (this.#over === null) this.#input.write(`${JSON.stringify(line)}\n`);
+        else this.#end(this.#over);
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #read(text: string): void {
+    const lines = (this.#rest + text).split("\n");
+    this.#rest = (lines.pop() ?? "").slice(0, longestLine);
+    for (const line of lines) {
+      const parsed = fromProxy.safeParse(json(line));
+      if (!parsed.success) continue;
+      if (parsed.data.kind === "request") this.#report(parsed.data);
+      else this.#waiting.shift()?.(null);
+    }
+  }
+
+  #end(error: CairnError): void {
+    this.#over = error;
+    for (const settle of this.#waiting.splice(0)) settle(error);
+  }
+}
+
+function unavailable(said: string): CairnError {
+  const reason = said.trim() === "" ? "it ended" : said.trim();
+  return new CairnError(
+    "proxy.unavailable",
+    `The session's proxy cannot be used: ${reason}. Nothing can leave the sandbox; start the session again.`,
+  );
+}
+
+function json(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return null;
+  }
+}
