@@ -1,12 +1,14 @@
 import { mkdirSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { ApprovedSkills } from "./approvedSkills.ts";
 import { auditedSkills } from "./audit/auditedSkills.ts";
 import { commandReader } from "./command/commandReader.ts";
 import { CairnError } from "./core/errors.ts";
+import type { EgressRules } from "./core/egress.ts";
 import type { FlowDefinition } from "./core/flowDefinition.ts";
-import type { AuditLog, DurableDriver, Log, SandboxHost, World } from "./core/ports.ts";
+import type { AuditLog, DurableDriver, Egress, Log, SandboxHost, World } from "./core/ports.ts";
 import { ruleSentence, type Rule } from "./core/rule.ts";
 import type { Identity, SessionRecord, SessionSpec, SkillsInfo } from "./core/records.ts";
 import type { SandboxInfo } from "./core/sandboxInfo.ts";
@@ -17,6 +19,7 @@ import { isDead, isGone, thisBoot } from "./durable/owner.ts";
 import { storeKey } from "./durable/storePlace.ts";
 import type { ModelSource } from "./model/modelSource.ts";
 import { sessionName } from "./bundle/bundleFormat.ts";
+import { SessionEgress } from "./proxy/sessionEgress.ts";
 import { RuleBook } from "./rules/ruleBook.ts";
 import { plainSandbox } from "./redaction/plainSandbox.ts";
 import type { Secrets } from "./redaction/secrets.ts";
@@ -77,12 +80,15 @@ export interface PartsOptions {
   readonly granted: (session: string) => void;
 }
 
+const nothingAllowed: EgressRules = { allowed: [], denied: [], secrets: {} };
+
 /** Where an administrator's rules lie. */
 const managedRules = "/etc/cairn/rules.json";
 
 /** What of a sandbox is chosen before it is found. */
 interface WantedSandbox extends Pick<SandboxInfo, "backend" | "image" | "runtime" | "gpus"> {
   readonly dev?: DevPlace | null;
+  readonly egress?: Egress | null;
 }
 
 type ChooseRequest = Pick<StartRequest, "sandbox" | "devContainer">;
@@ -112,7 +118,7 @@ export class PartsMaker {
     spec: SessionSpec,
   ): { readonly parts: SessionParts; readonly sandbox: SandboxHost } {
     const { driver, world, audit, models, onRecord, flows, secrets } = this.#options;
-    const sandbox = this.#worker(id, spec);
+    const sandbox = this.#worker(id, spec, this.#egress(id, spec));
     const shown = plainSandbox(sandbox, secrets);
     const skills = new RecalledSkills({
       cache: this.#skillCache,
@@ -214,7 +220,9 @@ export class PartsMaker {
     let place: SandboxHost | null = null;
     try {
       const sandbox = await this.chooseSandbox(id, { sandbox: choice, devContainer: "off" });
-      place = this.#sandbox(id, sandbox, this.#options.log);
+      const { log } = this.#options;
+      const egress = sandbox.backend === "embedded" ? null : this.#proxyOf(nothingAllowed, log);
+      place = this.#sandbox(id, { ...sandbox, egress }, log);
       return { sandbox, findings: await place.check() };
     } finally {
       await place?.stop();
@@ -309,7 +317,7 @@ export class PartsMaker {
   }
 
   /** The sandbox of a session with its life around it, and the log of both. */
-  #worker(id: string, { sandbox: info, workspace }: SessionSpec): Worker {
+  #worker(id: string, { sandbox: info, workspace }: SessionSpec, egress: Egress | null): Worker {
     const { root, workers } = this.#options;
     const { devContainer } = info;
     const dev: DevPlace | null =
@@ -324,12 +332,26 @@ export class PartsMaker {
     return new Worker({
       session: id,
       info,
-      make: (write) => this.#sandbox(id, { ...info, dev }, write),
+      make: (write) => this.#sandbox(id, { ...info, dev, egress }, write),
       log: this.#logOf(id),
       note: (line) => this.#kept(id).write(line),
       tools: new KnownTools(root),
       workers,
     });
+  }
+
+  /** Null for a session that nothing may leave, and for a sandbox that has no programs of its own. */
+  #egress(id: string, { profile, sandbox }: SessionSpec): Egress | null {
+    const { proxy = [], defaults } = profile;
+    const closed = proxy.length === 0 && defaults?.R3 === "deny";
+    if (closed || sandbox.backend === "embedded") return null;
+    const rules = { allowed: proxy, denied: [], secrets: {} };
+    return this.#proxyOf(rules, (line) => this.#kept(id).write(line));
+  }
+
+  #proxyOf(rules: EgressRules, log: Log): Egress {
+    const program = fileURLToPath(new URL("proxy.js", this.#options.dist));
+    return new SessionEgress({ program, rules: async () => rules, closed: [], log });
   }
 
   /** What a new session asks for. */
@@ -346,7 +368,7 @@ export class PartsMaker {
 
   #sandbox(
     id: string,
-    { backend, image, runtime, gpus, dev = null }: WantedSandbox,
+    { backend, image, runtime, gpus, dev = null, egress = null }: WantedSandbox,
     log: Log,
   ): SandboxHost {
     const { dist, dockerSocket, image: usual, root, owner } = this.#options;
@@ -356,7 +378,7 @@ export class PartsMaker {
       const worker = new URL("embeddedWorker.js", dist);
       return new EmbeddedSandbox({ tree, state, worker, log });
     }
-    if (backend === "bubblewrap") return new BubblewrapSandbox({ tree, state, log });
+    if (backend === "bubblewrap") return new BubblewrapSandbox({ tree, state, egress, log });
     return new DockerSandbox({
       session: id,
       tree,
@@ -368,6 +390,7 @@ export class PartsMaker {
       socketPath: engineSocket(dockerSocket),
       keeper: { owner, boot: thisBoot(), key: storeKey(root) },
       dev,
+      egress,
       marks: this.#marks,
       log,
     });

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { CairnError } from "../core/errors.ts";
 import type { CommandOutput } from "./commandOutput.ts";
 import { deferred } from "./deferred.ts";
+import { exported } from "./partsText.ts";
 import { lookScript, readLook, type ShellLook } from "./shellDifference.ts";
 import type { ShellTransport } from "./shellTransport.ts";
 import type { SideRecords } from "./sideRecords.ts";
@@ -85,6 +86,8 @@ export class BashProcess {
   /** Processes that carry the output out of the place, where the transport has such. */
   #carriers: readonly number[] = [];
   #streams: Streams | null = null;
+  /** True when the first command has what it needs for the proxy. */
+  #equipped = false;
   #command: Command | null = null;
 
   constructor(transport: ShellTransport, records: SideRecords, ended: Promise<number | null>) {
@@ -116,6 +119,9 @@ export class BashProcess {
    * has read the token before the command starts: no child can find it and fake an end with it.
    */
   async run(command: string, output: CommandOutput): Promise<void> {
+    const variables = await this.variables();
+    if (!this.#equipped) this.#transport.write(exported(variables));
+    this.#equipped = true;
     if (this.#streams === null || this.#streams.ended) await this.#renewStreams();
     if (this.#streams !== null) this.#streams.output = output;
     const token = newToken();
@@ -141,6 +147,7 @@ export class BashProcess {
     if (match === null) return null;
     const [, exitCode, marked, list = "", cwd = ""] = match;
     const processes = this.#seenBy(list) ?? (await this.#processes());
+    this.#transport.bridge?.open();
     const whole = await drained(command, marked === "0" ? answerWithinMs : drainWithinMs);
     if (this.#streams !== null) this.#streams.output = null;
     // A process that outlives its command keeps the streams it was born with, for itself. After a
@@ -170,6 +177,11 @@ export class BashProcess {
       }
     }
     return false;
+  }
+
+  /** What programs need to find the proxy, once they would find it; empty where there is none. */
+  async variables(): Promise<Readonly<Record<string, string>>> {
+    return (await this.#transport.bridge?.up()) ?? {};
   }
 
   /** The work's value; null as soon as bash ends, because then nothing answers any more. */

@@ -1,4 +1,5 @@
 import { lstatSync, readlinkSync } from "node:fs";
+import { proxyDirectory } from "./bridgeScript.ts";
 
 export interface BubblewrapPaths {
   /** The session's tree; `/workspace` inside. */
@@ -7,6 +8,8 @@ export interface BubblewrapPaths {
   readonly runtime: string;
   /** Where the pipes are that host and place share. */
   readonly pipes: string;
+  /** Where the session's proxy is reached; null where there is none. */
+  readonly proxy: string | null;
 }
 
 /** Descriptors that `bwrap` reads before the place begins; null where there is nothing to read. */
@@ -55,7 +58,7 @@ const configuration: readonly string[] = [
 
 /**
  * The arguments that make a place and run `command` in it as process 1. All of it is fixed but the
- * four paths, which are the session's own directories.
+ * paths, which are the session's own directories.
  */
 export function bubblewrapArguments(
   paths: BubblewrapPaths,
@@ -79,6 +82,7 @@ export function bubblewrapArguments(
     ["--bind", paths.logs, "/agent/logs"],
     ["--bind", paths.runtime, "/agent/runtime"],
     ["--bind", paths.pipes, pipesInside],
+    paths.proxy === null ? [] : ["--ro-bind", paths.proxy, proxyDirectory],
     ["--dir", "/agent/secrets", "--remount-ro", "/"],
     ["--chdir", "/workspace", "--clearenv", "--setenv", "PATH", searchPath],
     ["--setenv", "HOME", "/agent/runtime", "--setenv", "LANG", "C.UTF-8"],
@@ -102,11 +106,13 @@ export function asOrdinaryUser(
     logs: "/tmp/logs",
     runtime: "/tmp/runtime",
     pipes: "/tmp/pipes",
+    proxy: paths.proxy === null ? null : "/tmp/proxy",
   };
   const outer: readonly (readonly string[])[] = [
     ["--die-with-parent", "--cap-add", "ALL", "--dev-bind", "/", "/", "--tmpfs", "/tmp"],
     ["--bind", paths.tree, shown.tree, "--bind", paths.logs, shown.logs],
     ["--bind", paths.runtime, shown.runtime, "--bind", paths.pipes, shown.pipes],
+    paths.proxy === null ? [] : ["--bind", paths.proxy, "/tmp/proxy"],
     ["--", "/usr/bin/setpriv", "--reuid", "1000", "--regid", "1000", "--clear-groups"],
     ["--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all", "--", "bwrap"],
   ];

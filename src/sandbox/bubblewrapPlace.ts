@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import type { SandboxUsage } from "../core/ports.ts";
+import type { Log, SandboxUsage } from "../core/ports.ts";
+import { Bridge } from "./bridge.ts";
 import {
   asOrdinaryUser,
   bubblewrapArguments,
@@ -94,11 +95,15 @@ export class BubblewrapPlace {
   readonly #paths: BubblewrapPaths;
   readonly #warden = new Warden("The bubblewrap sandbox");
   readonly #pipes: NamedPipes;
+  /** Null in a place without a proxy. */
+  readonly bridge: Bridge | null;
   #child: ChildProcess | null = null;
   #complaint = "";
 
-  constructor(paths: BubblewrapPaths) {
+  /** `log` is told what keeps commands from the proxy. */
+  constructor(paths: BubblewrapPaths, log: Log = () => undefined) {
     this.#paths = paths;
+    this.bridge = paths.proxy === null ? null : new Bridge(this.#warden, log);
     this.#pipes = new NamedPipes(paths.pipes, async (names) =>
       this.#warden.ask("pipes", names.join(" ")),
     );
@@ -134,6 +139,7 @@ export class BubblewrapPlace {
       if (stream !== null && stream !== undefined && "end" in stream) stream.end(input ?? "");
     }
     this.#warden.connect((line) => child.stdin?.write(line));
+    this.bridge?.open();
     try {
       await this.#warden.whileHere(this.#warden.processes(), startWithinMs);
     } catch (error) {
@@ -165,7 +171,11 @@ export class BubblewrapPlace {
       openOutput: async (output) => this.#openOutput(output),
       processes: async () => this.#warden.processes(),
       interrupt: (shell) => this.#warden.tell(`interrupt ${shell}`),
-      killAllBut: (keep) => this.#warden.tell(`kill ${keep.join(" ")}`),
+      bridge: this.bridge,
+      killAllBut: (keep) => {
+        this.#warden.tell(`kill ${keep.join(" ")}`);
+        this.bridge?.open();
+      },
     };
   }
 

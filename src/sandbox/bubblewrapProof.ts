@@ -7,6 +7,7 @@ import {
   sharedMemoryBytes,
   temporaryBytes,
 } from "./bubblewrapArguments.ts";
+import { authoritiesPath, proxyDirectory, proxySocketPath } from "./bridgeScript.ts";
 
 /** Run inside: one line a control, its name and what was found. Starts few processes: each costs. */
 export const bubblewrapProof = String.raw`
@@ -24,6 +25,8 @@ while read -r name value; do
 done </proc/self/status
 writes / /etc /usr /usr/bin /dev /run /agent /proc/sys; say root.readOnly $found
 writes /agent/secrets; say secrets.readOnly $found /agent/secrets/*
+writes ${proxyDirectory}; [ -S ${proxySocketPath} ] && [ -s ${authoritiesPath} ] && found+=there
+[ -e ${proxyDirectory} ] && say proxy.readOnly $found
 found=; for place in /workspace /agent/runtime /agent/logs /tmp; do [ -w $place ] && found+="$place "; done
 say directories.writable $found
 found=; while IFS=: read -r name value; do [ -n "$value" ] && found+="$name "; done </proc/net/dev
@@ -116,6 +119,13 @@ const controls: readonly Control[] = [
   },
 ];
 
+/** Of a place with a proxy. */
+const withProxy: Control = {
+  control: "proxy.readOnly",
+  wanted: "its socket and its authorities, nothing written",
+  holds: exactly("there"),
+};
+
 /** What no place of bubblewrap has, because it needs control groups or quotas. */
 const gaps: readonly Finding[] = [
   ["memory.bounded", "512 MiB for all processes", "each process has a bound of its own"],
@@ -130,10 +140,12 @@ const proofSeparator = "\x1e";
 export function bubblewrapFindings(
   proof: string,
   mayMiss: ReadonlySet<string>,
+  proxied = false,
 ): readonly Finding[] {
   const lines = proof.split(proofSeparator).map((line) => line.split("\t"));
   const found = new Map(lines.map(([name = "", value = ""]) => [name, value]));
-  const proved = controls.map(({ control, wanted, holds, gap }): Finding => {
+  const all = proxied ? [...controls, withProxy] : controls;
+  const proved = all.map(({ control, wanted, holds, gap }): Finding => {
     const value = found.get(control);
     if (value !== undefined && holds(value)) {
       return { control, wanted, found: value === "" ? "none" : value, verdict: "held" };

@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { CommandPart } from "../core/action.ts";
 import { CairnError } from "../core/errors.ts";
 import type {
+  Egress,
   ExecOptions,
   ExecResult,
   Finding,
@@ -11,18 +12,21 @@ import type {
   SandboxUsage,
 } from "../core/ports.ts";
 import type { SandboxInfo } from "../core/sandboxInfo.ts";
-import type { BubblewrapPaths } from "./bubblewrapArguments.ts";
 import { bubblewrapFilter } from "./bubblewrapFilter.ts";
 import { BubblewrapPlace, countsApart } from "./bubblewrapPlace.ts";
 import { bubblewrapFindings } from "./bubblewrapProof.ts";
 import { giveTree } from "./giveTree.ts";
+import { ownDirectory } from "./ownDirectory.ts";
 import { PersistentShell } from "./shell.ts";
+import { WayOut } from "./wayOut.ts";
 
 export interface BubblewrapSandboxOptions {
   /** The session's tree on the host; `/workspace` inside. */
   readonly tree: string;
   /** A host directory of the session's own; holds `/agent/logs` and `/agent/runtime`. */
   readonly state: string;
+  /** The session's proxy; null where nothing may leave. */
+  readonly egress: Egress | null;
   readonly log: Log;
 }
 
@@ -43,7 +47,7 @@ export class BubblewrapSandbox implements SandboxHost {
 
   /** Some kernels and containers forbid namespaces, and nothing says so but trying. */
   async probe(): Promise<SandboxInfo> {
-    const place = await this.#startedPlace();
+    const place = await this.#startedPlace(null);
     await this.#prove(place);
     await this.#end(place);
     return {
@@ -71,9 +75,11 @@ export class BubblewrapSandbox implements SandboxHost {
   }
 
   async #inShell<T>(work: (shell: PersistentShell) => Promise<T>): Promise<T> {
-    const { shell } = await this.#ensureRunning();
+    const { shell, wayOut } = await this.#ensureRunning();
     try {
-      return await work(shell);
+      const result = await work(shell);
+      await wayOut?.settle();
+      return result;
     } catch (error) {
       if (CairnError.is(error, "sandbox.lost")) await this.stop();
       throw error;
@@ -97,7 +103,10 @@ export class BubblewrapSandbox implements SandboxHost {
 
   async check(): Promise<readonly Finding[]> {
     const { shell, worker } = await this.#ensureRunning();
-    return shell.exclusive(async () => findings(worker));
+    return shell.exclusive(async () => {
+      const bridged = await worker.bridge?.finding();
+      return [...(await findings(worker)), ...(bridged === undefined ? [] : [bridged])];
+    });
   }
 
   async stop(): Promise<void> {
@@ -123,8 +132,8 @@ export class BubblewrapSandbox implements SandboxHost {
   }
 
   async #startPlace(): Promise<Running> {
-    const { tree, state, log } = this.#options;
-    const place = await this.#startedPlace();
+    const { tree, state, log, egress } = this.#options;
+    const place = await this.#startedPlace(egress);
     log(`started (bubblewrap, this machine's programs, workspace ${tree})`);
     const shell = new PersistentShell({
       open: async (events) => place.worker.openShell(events),
@@ -139,9 +148,9 @@ export class BubblewrapSandbox implements SandboxHost {
     return { ...place, shell };
   }
 
-  async #startedPlace(): Promise<Place> {
+  async #startedPlace(egress: Egress | null): Promise<Place> {
     for (let attempt = 1; ; attempt += 1) {
-      const place = await this.#makePlace();
+      const place = await this.#makePlace(egress);
       try {
         await place.worker.start();
         return place;
@@ -169,22 +178,27 @@ export class BubblewrapSandbox implements SandboxHost {
     );
   }
 
-  async #makePlace(): Promise<Place> {
-    const { tree, state } = this.#options;
+  async #makePlace(egress: Egress | null): Promise<Place> {
+    const { tree, state, log } = this.#options;
     const paths = { tree, logs: join(state, "logs"), runtime: join(state, "runtime") };
     for (const directory of Object.values(paths)) await mkdir(directory, { recursive: true });
-    await removePipesOfTheDead(state);
-    const pipes = await mkdtemp(join(state, `pipes-${process.pid}-`));
-    const all: BubblewrapPaths = { ...paths, pipes };
+    const pipes = await ownDirectory(state, "pipes");
+    const wayOut = await WayOut.open(state, egress).catch(async (error: unknown) => {
+      await rm(pipes, { recursive: true, force: true });
+      throw error;
+    });
+    const all = { ...paths, pipes };
     // Inside it is user 1000 also where the extension runs as root.
     if (process.getuid?.() === 0) {
       for (const directory of Object.values(all)) await giveTree(directory, 1000, 1000);
     }
-    return { pipes, worker: new BubblewrapPlace(all) };
+    const proxy = wayOut?.directory ?? null;
+    return { pipes, wayOut, worker: new BubblewrapPlace({ ...all, proxy }, log) };
   }
 
-  async #end({ worker, pipes }: Place): Promise<void> {
+  async #end({ worker, pipes, wayOut }: Place): Promise<void> {
     await worker.stop();
+    await wayOut?.close();
     await rm(pipes, { recursive: true, force: true });
   }
 
@@ -204,35 +218,18 @@ function mountWentAway(error: unknown): boolean {
   return error instanceof Error && /mount.*No such file or directory/.test(error.message);
 }
 
-/** A host that was killed leaves its directory of pipes; its place is gone already. */
-async function removePipesOfTheDead(state: string): Promise<void> {
-  for (const name of await readdir(state)) {
-    const [, pid] = /^pipes-(\d+)-/u.exec(name) ?? [];
-    if (pid === undefined || isAlive(Number(pid))) continue;
-    await rm(join(state, name), { recursive: true, force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    // Another user's process may not be signalled, but it is there.
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
-}
-
 async function findings(worker: BubblewrapPlace): Promise<readonly Finding[]> {
   const mayMiss = new Set<string>();
   if (bubblewrapFilter(process.arch) === null) mayMiss.add("calls.filtered");
   if (!countsApart) mayMiss.add("processes.bounded");
-  return bubblewrapFindings(await worker.proof(), mayMiss);
+  return bubblewrapFindings(await worker.proof(), mayMiss, worker.bridge !== null);
 }
 
 interface Place {
   readonly worker: BubblewrapPlace;
   /** A directory of its own, gone with it. */
   readonly pipes: string;
+  readonly wayOut: WayOut | null;
 }
 
 interface Running extends Place {

@@ -2,6 +2,8 @@ import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
 import type { Container, Exec } from "dockerode";
 import { CairnError } from "../core/errors.ts";
+import type { Log } from "../core/ports.ts";
+import { Bridge } from "./bridge.ts";
 import { deferred } from "./deferred.ts";
 import { execState } from "./dockerEngine.ts";
 import { dockerFrames, type FrameSinks } from "./dockerFrames.ts";
@@ -36,10 +38,13 @@ export const wardenCommand: readonly string[] = [...bash, "-c", wardenScript()];
 export class DockerContainer {
   readonly #container: Container;
   readonly #warden: Warden;
+  readonly #bridge: Bridge | null;
 
-  constructor(container: Container, name: string) {
+  /** `bridged` is told what keeps commands from the proxy; null where there is none to reach. */
+  constructor(container: Container, name: string, bridged: Log | null = null) {
     this.#container = container;
     this.#warden = new Warden(`The container ${name} or its engine`);
+    this.#bridge = bridged === null ? null : new Bridge(this.#warden, bridged);
   }
 
   async start(): Promise<void> {
@@ -59,6 +64,12 @@ export class DockerContainer {
     // Podman gives the warden the request's body as its first input: that is not for it.
     stream.write("\n");
     await this.#container.start();
+    this.#bridge?.open();
+  }
+
+  /** Null in a place without a proxy. */
+  get bridge(): Bridge | null {
+    return this.#bridge;
   }
 
   async openShell(events: ShellEvents): Promise<ShellTransport> {
@@ -73,7 +84,11 @@ export class DockerContainer {
       openOutput: async (output) => this.#openOutput(output),
       processes: async () => this.#warden.processes(),
       interrupt: (shell) => this.#warden.tell(`interrupt ${shell}`),
-      killAllBut: (keep) => this.#warden.tell(`kill ${keep.join(" ")}`),
+      bridge: this.#bridge,
+      killAllBut: (keep) => {
+        this.#warden.tell(`kill ${keep.join(" ")}`);
+        this.#bridge?.open();
+      },
     };
   }
 

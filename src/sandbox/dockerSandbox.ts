@@ -33,6 +33,7 @@ import { finding } from "./selfCheck.ts";
 import { lookAtGroups, oomKills } from "./selfCheckProbe.ts";
 import { tryInside } from "./selfCheckTrial.ts";
 import { watchContainer } from "./watchContainer.ts";
+import type { WayOut } from "./wayOut.ts";
 import { within } from "./within.ts";
 
 /** After a loss: nothing is waited for that may never answer. */
@@ -76,6 +77,7 @@ export class DockerSandbox implements SandboxHost {
     const running = await this.#ensureRunning();
     return this.#whileHere(running, async () => {
       const result = await work(running.shell);
+      await running.wayOut?.settle();
       const suspect = result.status === "shellDied" || result.exitCode === killed;
       if (!suspect || !(await this.#ranOutOfMemory(running))) return result;
       this.#options.log("→ the container was out of memory");
@@ -91,7 +93,12 @@ export class DockerSandbox implements SandboxHost {
     const { shell, container } = running;
     const findings = await shell.exclusive(async () => {
       const found = fresh ? running.findings : await checkAsStarted(running);
-      return [...found, ...(await this.#trials(running))];
+      const bridged = await running.worker.bridge?.finding();
+      return [
+        ...found,
+        ...(bridged === undefined ? [] : [bridged]),
+        ...(await this.#trials(running)),
+      ];
     });
     if (findings.some(isBroken)) await this.#end(atOnce);
     else if (this.#running !== null) running.oomKills = oomKills(await lookAtGroups(container));
@@ -132,14 +139,19 @@ export class DockerSandbox implements SandboxHost {
     this.#running = null;
     const { log, marks, session } = this.#options;
     log("stopping");
+    let wayOut: WayOut | null = null;
     try {
-      const { container } = await running;
+      const launched = await running;
+      wayOut = launched.wayOut;
+      const { container } = launched;
       await farewell(container);
       const removed = removeContainer(container).then(() => true);
       if ((await within(stopMs, removed)) === true) await unmarkContainer(marks, session);
     } catch {
       // It never started, or the engine is gone: the container ends by itself with its stdin, and
       // its mark tells the next start to look.
+    } finally {
+      await wayOut?.close();
     }
   }
 

@@ -1,5 +1,5 @@
 import { CairnError } from "../core/errors.ts";
-import type { Log } from "../core/ports.ts";
+import type { Egress, Log } from "../core/ports.ts";
 import type { Keeper } from "./containerLabels.ts";
 import type { Gpus } from "./policy.ts";
 
@@ -15,6 +15,8 @@ export interface DockerSandboxOptions {
   /** Name of a runtime that the engine lists; null for the engine's own choice. */
   readonly runtime: string | null;
   readonly gpus: Gpus | null;
+  /** The session's proxy; null where nothing may leave. */
+  readonly egress: Egress | null;
   /** What a dev container adds; null where there is none. */
   readonly dev: DevPlace | null;
   /** Null for DOCKER_HOST or the default socket. */

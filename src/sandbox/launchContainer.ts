@@ -19,6 +19,7 @@ import { giveTree } from "./giveTree.ts";
 import {
   boundDirectories,
   containerBody,
+  type HostPlaces,
   logs,
   secrets,
   systemCalls,
@@ -29,6 +30,7 @@ import { finding, judge, type Expected } from "./selfCheck.ts";
 import { judgeInspection } from "./selfCheckEngine.ts";
 import { lookInside } from "./selfCheckProbe.ts";
 import { PersistentShell } from "./shell.ts";
+import { WayOut } from "./wayOut.ts";
 import { within } from "./within.ts";
 
 /** An image that is not in the engine's cache takes a while. */
@@ -43,6 +45,7 @@ export interface Launched {
   readonly body: ContainerCreateOptions;
   readonly expected: Expected;
   readonly podman: boolean;
+  readonly wayOut: WayOut | null;
   readonly findings: readonly Finding[];
   /** By this machine's clock. */
   readonly startedAt: number;
@@ -50,19 +53,37 @@ export interface Launched {
   oomKills: number;
 }
 
-/** Creates, starts and checks a container. Throws `sandbox.unavailable`, and has left none then. */
+/** Creates, starts and checks a container. Throws `sandbox.unavailable` and as `Egress`, and has left nothing then. */
 export async function launch(
   docker: Docker,
   options: DockerSandboxOptions,
   image: Docker.ImageInspectInfo,
 ): Promise<Launched> {
+  await mkdir(options.state, { recursive: true });
+  const wayOut = await WayOut.open(options.state, options.egress);
+  try {
+    return await launchWith(docker, options, image, wayOut);
+  } catch (error) {
+    await wayOut?.close();
+    throw error;
+  }
+}
+
+async function launchWith(
+  docker: Docker,
+  options: DockerSandboxOptions,
+  image: Docker.ImageInspectInfo,
+  wayOut: WayOut | null,
+): Promise<Launched> {
   const { session, keeper, marks, socketPath, log, dev } = options;
   const startedAt = Date.now();
-  const user = await handOver(options);
+  const places = { ...options, proxy: wayOut?.directory ?? null };
+  const user = await handOver(places);
   const name = `cairn-${session}`;
   const podman = await answerOf(isPodman(docker), lost);
   const body = containerBody({
     ...options,
+    ...places,
     name,
     seccomp: podman ? await systemCallsFile(options) : systemCalls,
     image: image.Id,
@@ -72,7 +93,7 @@ export async function launch(
   });
   await markContainer(marks, session, { ...keeper, socketPath });
   const container = await create(docker, body, options);
-  const worker = new DockerContainer(container, name);
+  const worker = new DockerContainer(container, name, wayOut === null ? null : log);
   try {
     await answerOf(worker.start(), (cause) => cannotStart(options, cause), createWithinMs);
     log(`started (container ${name}, image ${options.image}, workspace ${options.tree})`);
@@ -84,14 +105,25 @@ export async function launch(
       ownKernel: /^(?:runsc|kata)/.test(options.runtime ?? ""),
       gpus: options.gpus !== null,
       podman,
+      proxied: wayOut !== null,
     };
     const shell = new PersistentShell({
       open: async (events) => worker.openShell(events),
       home: dev?.directory ?? workspace,
-      logs: { host: boundDirectories(options).get(logs) ?? "", inside: logs },
+      logs: { host: boundDirectories(places).get(logs) ?? "", inside: logs },
       log,
     });
-    const parts = { container, worker, shell, body, expected, podman, startedAt, oomKills: 0 };
+    const parts = {
+      container,
+      worker,
+      shell,
+      body,
+      expected,
+      podman,
+      wayOut,
+      startedAt,
+      oomKills: 0,
+    };
     // Bash gets ready while the container is checked; it is given nothing before.
     const warm = shell.warm().catch(() => undefined);
     const findings = await checkAsStarted(parts);
@@ -165,8 +197,8 @@ function cannotStart(
 }
 
 /** Directories of the container's user: never root, also where the extension runs as root. */
-async function handOver(options: DockerSandboxOptions): Promise<{ uid: number; gid: number }> {
-  const directories = boundDirectories(options);
+async function handOver(places: HostPlaces): Promise<{ uid: number; gid: number }> {
+  const directories = boundDirectories({ ...places, proxy: null });
   const closed = directories.get(secrets) ?? "";
   for (const directory of directories.values()) await mkdir(directory, { recursive: true });
   await chmod(closed, 0o555);

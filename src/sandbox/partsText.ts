@@ -31,9 +31,25 @@ function listOf(parts: readonly CommandPart[], form: (words: string) => string):
     .join(" ");
 }
 
-/** For a bash that nothing has touched: each part by `execve`, since `exec` knows no function, alias or builtin. */
-export function bashText(parts: readonly CommandPart[], cwd: string): string {
-  const script = `export PATH=${systemPath} LANG=C.UTF-8 HOME=/nonexistent; export -n PWD OLDPWD SHLVL
+type Variables = Readonly<Record<string, string>>;
+
+/** A line for a bash that nothing has touched. */
+export function exported(variables: Variables): string {
+  return Object.entries(variables)
+    .map(([name, value]) => `export ${name}=${quoted(value)}\n`)
+    .join("");
+}
+
+/**
+ * For a bash that nothing has touched: each part by `execve`, since `exec` knows no function, alias
+ * or builtin, with `variables` and what is always the same.
+ */
+export function bashText(
+  parts: readonly CommandPart[],
+  cwd: string,
+  variables: Variables = {},
+): string {
+  const script = `${exported(variables)}export PATH=${systemPath} LANG=C.UTF-8 HOME=/nonexistent; export -n PWD OLDPWD SHLVL
 ${listOf(parts, (words) => `(exec -- ${words})`)}`;
   const inside = `(\\builtin exec -c "$BASH" --noprofile --norc -p -c ${quoted(script)} bash </dev/null)`;
   return there(cwd, inside);

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { ContainerCreateOptions } from "dockerode";
 import seccomp from "../../docker/seccomp.json" with { type: "json" };
+import { proxyDirectory } from "./bridgeScript.ts";
 import { pipesDirectory, wardenCommand } from "./dockerContainer.ts";
 import { processLimit } from "./processLimit.ts";
 
@@ -28,11 +29,14 @@ export const systemCalls = JSON.stringify(seccomp);
 export interface HostPlaces {
   readonly tree: string;
   readonly state: string;
+  /** Where the session's proxy is reached; null where there is none. */
+  readonly proxy: string | null;
 }
 
 /** Mounted directories of the host, by where they are seen inside. */
-export function boundDirectories({ tree, state }: HostPlaces): ReadonlyMap<string, string> {
+export function boundDirectories({ tree, state, proxy }: HostPlaces): ReadonlyMap<string, string> {
   return new Map([
+    ...(proxy === null ? [] : [[proxyDirectory, proxy] as const]),
     [workspace, tree],
     [logs, join(state, "logs")],
     [runtime, join(state, "runtime")],
@@ -136,7 +140,7 @@ function hostConfig(parts: ContainerParts): HostConfig {
       Type: "bind",
       Source,
       Target,
-      ReadOnly: Target === secrets,
+      ReadOnly: Target === secrets || Target === proxyDirectory,
     })),
     ...(parts.runtime === null ? {} : { Runtime: parts.runtime }),
     ...(parts.gpus === null ? {} : { DeviceRequests: [deviceRequest(parts.gpus)] }),

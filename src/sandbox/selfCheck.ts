@@ -12,6 +12,8 @@ export interface Expected {
   readonly ownKernel: boolean;
   readonly gpus: boolean;
   readonly podman: boolean;
+  /** It has a proxy to reach. */
+  readonly proxied: boolean;
 }
 
 /** Podman mounts these over a read-only root, in memory and of no size; they count as the container's memory. */
@@ -101,12 +103,32 @@ interface Mount {
   readonly options: readonly string[];
 }
 
-function places(facts: Facts, { gpus, podman }: Expected): readonly Finding[] {
+function places(facts: Facts, expected: Expected): readonly Finding[] {
   const mounts = mountsOf(facts.get("mounts") ?? "");
   const root = mounts.find(({ place }) => place === "/");
   const rootHeld = root !== undefined && !root.writable;
+  return [
+    finding(
+      "files.readable",
+      "files can be looked at",
+      facts.has("files") ? "files can be looked at" : "they cannot",
+      facts.has("files"),
+    ),
+    finding("root.readOnly", "read-only", rootHeld ? "read-only" : "writable", rootHeld),
+    ...mountsAndFiles(mounts, facts, expected),
+    ...(expected.proxied ? [proxyThere(facts)] : []),
+    sizeOf(mounts, "/tmp", limits.tmpBytes),
+    sizeOf(mounts, pipesDirectory, 1024 * 1024),
+  ];
+}
+
+function mountsAndFiles(
+  mounts: readonly Mount[],
+  facts: Facts,
+  { gpus, podman, proxied }: Expected,
+): readonly Finding[] {
   const declared = new Set([
-    ...boundDirectories({ tree: "", state: "" }).keys(),
+    ...boundDirectories({ tree: "", state: "", proxy: proxied ? "" : null }).keys(),
     ...Object.keys(volatileDirectories),
   ]);
   const enginesOwn = (place: string): boolean => podman && podmansOwn.has(place);
@@ -121,13 +143,6 @@ function places(facts: Facts, { gpus, podman }: Expected): readonly Finding[] {
   const tooMany = writable.filter((place) => !writablePlaces.includes(place) && !enginesOwn(place));
   const tooFew = writablePlaces.filter((place) => !writable.includes(place));
   return [
-    finding(
-      "files.readable",
-      "files can be looked at",
-      facts.has("files") ? "files can be looked at" : "they cannot",
-      facts.has("files"),
-    ),
-    finding("root.readOnly", "read-only", rootHeld ? "read-only" : "writable", rootHeld),
     finding(
       "mounts.declared",
       [...declared].join(" "),
@@ -146,9 +161,14 @@ function places(facts: Facts, { gpus, podman }: Expected): readonly Finding[] {
       ].join(", ") || writablePlaces.join(" "),
       tooMany.length === 0 && tooFew.length === 0,
     ),
-    sizeOf(mounts, "/tmp", limits.tmpBytes),
-    sizeOf(mounts, pipesDirectory, 1024 * 1024),
   ];
+}
+
+/** That nobody inside can write to it is proved with the other mounts. */
+function proxyThere(facts: Facts): Finding {
+  const wanted = "its socket and its authorities";
+  const there = facts.has("proxy");
+  return finding("proxy.there", wanted, there ? wanted : "not both of them", there);
 }
 
 function sizeOf(mounts: readonly Mount[], place: string, bytes: number): Finding {

@@ -1,5 +1,6 @@
 import type { Container } from "dockerode";
 import { CairnError } from "../core/errors.ts";
+import { authoritiesPath, proxySocketPath } from "./bridgeScript.ts";
 import { execInside } from "./execInside.ts";
 import { within } from "./within.ts";
 
@@ -36,6 +37,7 @@ text first /proc/1/comm
 { mapfile -d '' -t variables </proc/self/environ; } 2>/dev/null
 say environment "${"$"}{variables[*]%%=*}"
 [[ -d /workspace && -x /workspace ]] && say files yes
+[[ -S ${proxySocketPath} && -s ${authoritiesPath} ]] && say proxy yes
 
 devices=
 for device in /dev/*; do

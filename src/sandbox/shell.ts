@@ -50,7 +50,7 @@ export class PersistentShell {
   ): Promise<ExecResult> {
     return this.exclusive(async () =>
       runCommand(options.shown ?? shownParts(parts), this.#options, async (output) =>
-        this.#execute(bashText(parts, options.cwd), options, output),
+        this.#execute(parts, options, output),
       ),
     );
   }
@@ -108,7 +108,7 @@ export class PersistentShell {
   }
 
   async #execute(
-    text: string,
+    parts: readonly CommandPart[],
     options: ExecOptions & { readonly cwd: string },
     output: CommandOutput,
   ): Promise<Ending> {
@@ -116,6 +116,7 @@ export class PersistentShell {
     if (options.signal.aborted) return { status: "cancelled", exitCode: null, cwd };
     const bash = await startBash(this.#options.open);
     try {
+      const text = bashText(parts, cwd, await bash.variables());
       const stopped = await untilStopped(options, bash.whileAlive(bash.run(text, output)));
       const usable = stopped === null || (await bash.whileAlive(bash.stop())) === true;
       const settled = usable ? await bash.whileAlive(bash.settle()) : null;

@@ -1,3 +1,5 @@
+import type { Bridge } from "./bridge.ts";
+
 /** What a backend brings for one shell: the process, and a warden that commands cannot kill. */
 export interface ShellTransport {
   /** Writes to the shell's own stdin, which no command sees. */
@@ -11,6 +13,8 @@ export interface ShellTransport {
   processes(): Promise<readonly number[]>;
   /** SIGINT to the shell and to what it runs in the foreground. */
   interrupt(shell: number): void;
+  /** The way to the session's proxy; null in a place without one. */
+  readonly bridge: Bridge | null;
   /** SIGKILL to every process that is not named; the warden stays. */
   killAllBut(keep: readonly number[]): void;
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { CairnError } from "../core/errors.ts";
+import { bridgeBranches, bridgeFunctions } from "./bridgeScript.ts";
 import { deferred } from "./deferred.ts";
 import { SideRecords } from "./sideRecords.ts";
 import { within } from "./within.ts";
@@ -20,6 +21,7 @@ const answerWithinMs = 5_000;
 export function wardenScript(before = "", more = ""): string {
   return String.raw`
 ${before}
+${bridgeFunctions}
 while read -r what arguments; do
   case $what in
     list) processes=(/proc/[0-9]*); printf '\0%s %s\0' "$arguments" "${"$"}{processes[*]#/proc/}" ;;
@@ -33,7 +35,9 @@ while read -r what arguments; do
           kill -KILL "$process" && left=1
         done
         [ $left = 1 ] || break
-      done ;;
+      done
+      [ -z "$runner" ] || bridge_up ;;
+${bridgeBranches}
 ${more}
   esac
 done 2>/dev/null

@@ -39,8 +39,9 @@ async function oneCommand(): Promise<ReturnType<typeof atMostOver>> {
   const place = await bubblewrapPlace();
   const directory = await mkdtemp(join(process.cwd(), "out", "bench-"));
   const at = (name: string): string => join(directory, name);
-  const paths = { tree: at("tree"), logs: at("logs"), runtime: at("runtime"), pipes: at("pipes") };
-  for (const path of Object.values(paths)) await mkdir(path);
+  const own = { tree: at("tree"), logs: at("logs"), runtime: at("runtime"), pipes: at("pipes") };
+  const paths = { ...own, proxy: null };
+  for (const path of Object.values(own)) await mkdir(path);
   if (process.getuid?.() === 0) await giveTree(directory, 1000, 1000);
   const worker = new BubblewrapPlace(paths);
   try {

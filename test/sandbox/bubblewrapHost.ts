@@ -7,7 +7,7 @@ import { run } from "../contracts/sandbox.ts";
 
 const [, , state = ""] = process.argv;
 const tree = join(state, "workspace");
-const sandbox = new BubblewrapSandbox({ tree, state, log: () => undefined });
+const sandbox = new BubblewrapSandbox({ tree, state, egress: null, log: () => undefined });
 try {
   await sandbox.probe();
   await run(sandbox, "sleep 87652 & true");

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CairnError } from "../../src/core/errors.ts";
+import type { Egress } from "../../src/core/ports.ts";
 import { BubblewrapSandbox } from "../../src/sandbox/bubblewrapSandbox.ts";
 import type { SandboxUnderTest } from "../contracts/sandbox.ts";
 
@@ -10,11 +11,11 @@ export interface BubblewrapUnderTest extends SandboxUnderTest {
 }
 
 /** A sandbox over directories of its own. */
-export async function bubblewrapPlace(): Promise<BubblewrapUnderTest> {
+export async function bubblewrapPlace(egress: Egress | null = null): Promise<BubblewrapUnderTest> {
   const state = await mkdtemp(join(tmpdir(), "cairn-bubblewrap-"));
   const tree = join(state, "workspace");
   const lines: string[] = [];
-  const sandbox = new BubblewrapSandbox({ tree, state, log: (line) => lines.push(line) });
+  const sandbox = new BubblewrapSandbox({ tree, state, egress, log: (line) => lines.push(line) });
   const close = async (): Promise<void> => {
     await sandbox.stop();
     await rm(state, { recursive: true, force: true });

@@ -86,7 +86,7 @@ function policyAsSeenInside(): void {
       const pipes = await mkdtemp(join(place.state, "pipes-"));
       if (process.getuid?.() === 0) await chown(pipes, 1000, 1000);
       const paths = { logs: join(place.state, "logs"), runtime: join(place.state, "runtime") };
-      const worker = new BubblewrapPlace({ tree: place.tree, ...paths, pipes });
+      const worker = new BubblewrapPlace({ tree: place.tree, ...paths, pipes, proxy: null });
       await worker.start();
       const shell = await worker.openShell({ side() {}, ended() {}, lost() {} });
       const proven = new AbortController();

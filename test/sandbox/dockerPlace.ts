@@ -35,6 +35,7 @@ export async function dockerPlace(
     session,
     tree,
     dev: null,
+    egress: null,
     state: place,
     log: (line) => lines.push(line),
   });

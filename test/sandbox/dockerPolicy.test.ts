@@ -216,6 +216,7 @@ function withoutEngine(): void {
         gpus: null,
         keeper: testKeeper,
         dev: null,
+        egress: null,
         socketPath: null,
         log: () => undefined,
       };

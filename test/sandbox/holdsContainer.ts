@@ -14,6 +14,7 @@ const sandbox = new DockerSandbox({
   runtime: null,
   gpus: null,
   dev: null,
+  egress: null,
   keeper: { owner: thisOwner(process.pid), boot: thisBoot(), key: Buffer.alloc(32, 7) },
   log: () => undefined,
 });

@@ -169,7 +169,7 @@ function inContainers(engine: TestEngine): void {
     const worker = new Worker({
       session: under.session,
       info: { backend: "docker", image: "test", digest: "sha256:test" },
-      make: (log) => new DockerSandbox({ ...under, ...engine, dev: null, log }),
+      make: (log) => new DockerSandbox({ ...under, ...engine, dev: null, egress: null, log }),
       log: (line) => lines.push(line),
       note: () => {},
       tools: new KnownTools(under.state),
