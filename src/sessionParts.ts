@@ -1,12 +1,11 @@
 import { mkdirSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { ApprovedSkills } from "./approvedSkills.ts";
 import { auditedSkills } from "./audit/auditedSkills.ts";
 import { commandReader } from "./command/commandReader.ts";
 import { CairnError } from "./core/errors.ts";
-import type { EgressRules } from "./core/egress.ts";
+import { EgressParts } from "./egressParts.ts";
 import type { FlowDefinition } from "./core/flowDefinition.ts";
 import type { AuditLog, DurableDriver, Egress, Log, SandboxHost, World } from "./core/ports.ts";
 import { ruleSentence, type Rule } from "./core/rule.ts";
@@ -19,7 +18,6 @@ import { isDead, isGone, thisBoot } from "./durable/owner.ts";
 import { storeKey } from "./durable/storePlace.ts";
 import type { ModelSource } from "./model/modelSource.ts";
 import { sessionName } from "./bundle/bundleFormat.ts";
-import { SessionEgress } from "./proxy/sessionEgress.ts";
 import { RuleBook } from "./rules/ruleBook.ts";
 import { plainSandbox } from "./redaction/plainSandbox.ts";
 import type { Secrets } from "./redaction/secrets.ts";
@@ -80,8 +78,6 @@ export interface PartsOptions {
   readonly granted: (session: string) => void;
 }
 
-const nothingAllowed: EgressRules = { allowed: [], denied: [], secrets: {} };
-
 /** Where an administrator's rules lie. */
 const managedRules = "/etc/cairn/rules.json";
 
@@ -99,6 +95,7 @@ export class PartsMaker {
   readonly #logs = new Map<string, RuntimeLog>();
   /** The rules of this machine, its user and this folder. */
   readonly rules: RuleBook;
+  readonly #egress: EgressParts;
 
   constructor(options: PartsOptions) {
     this.#options = options;
@@ -111,6 +108,7 @@ export class PartsMaker {
       audit,
       tell,
     });
+    this.#egress = new EgressParts(options, this.rules);
   }
 
   parts(
@@ -118,7 +116,8 @@ export class PartsMaker {
     spec: SessionSpec,
   ): { readonly parts: SessionParts; readonly sandbox: SandboxHost } {
     const { driver, world, audit, models, onRecord, flows, secrets } = this.#options;
-    const sandbox = this.#worker(id, spec, this.#egress(id, spec));
+    const way = this.#egress.forSession(id, spec, (line) => this.#kept(id).write(line));
+    const sandbox = this.#worker(id, spec, way?.egress ?? null);
     const shown = plainSandbox(sandbox, secrets);
     const skills = new RecalledSkills({
       cache: this.#skillCache,
@@ -144,6 +143,7 @@ export class PartsMaker {
       permissions: (profile) => this.rules.permissions(profile),
       grant: async (...granted) => this.#grant(...granted),
       commands: commandReader(),
+      ...(way === null ? {} : { wayOut: way.wayOut }),
       audit,
       flows,
       ...(spec.skills === null ? {} : { skills: this.#skillsParts(spec.skills, spec.workspace) }),
@@ -221,7 +221,7 @@ export class PartsMaker {
     try {
       const sandbox = await this.chooseSandbox(id, { sandbox: choice, devContainer: "off" });
       const { log } = this.#options;
-      const egress = sandbox.backend === "embedded" ? null : this.#proxyOf(nothingAllowed, log);
+      const egress = sandbox.backend === "embedded" ? null : this.#egress.closed(log);
       place = this.#sandbox(id, { ...sandbox, egress }, log);
       return { sandbox, findings: await place.check() };
     } finally {
@@ -338,20 +338,6 @@ export class PartsMaker {
       tools: new KnownTools(root),
       workers,
     });
-  }
-
-  /** Null for a session that nothing may leave, and for a sandbox that has no programs of its own. */
-  #egress(id: string, { profile, sandbox }: SessionSpec): Egress | null {
-    const { proxy = [], defaults } = profile;
-    const closed = proxy.length === 0 && defaults?.R3 === "deny";
-    if (closed || sandbox.backend === "embedded") return null;
-    const rules = { allowed: proxy, denied: [], secrets: {} };
-    return this.#proxyOf(rules, (line) => this.#kept(id).write(line));
-  }
-
-  #proxyOf(rules: EgressRules, log: Log): Egress {
-    const program = fileURLToPath(new URL("proxy.js", this.#options.dist));
-    return new SessionEgress({ program, rules: async () => rules, closed: [], log });
   }
 
   /** What a new session asks for. */

@@ -30,9 +30,7 @@ export function proxyRules(
     ({ rule }) => rule,
   );
   const denying = rules.filter(({ decision }) => decision === "deny");
-  if (profile.defaults?.R3 === "deny" || denying.some(isAboutAll)) {
-    return { allowed: [], denied: [] };
-  }
+  if (denying.some(isAboutAll)) return { allowed: [], denied: [] };
   const asking = rules.filter(({ decision }) => decision === "ask");
   const asksAlways = set.doubt !== null || asking.some(isAboutAll);
   const granted = asksAlways

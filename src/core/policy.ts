@@ -18,8 +18,8 @@ const strictness = { allow: 0, ask: 1, deny: 2 } as const;
 /**
  * Decides on an action: of all rules that fit, deny goes before ask and ask before allow; where
  * none fits, the profile's default for the risk. Each part of a command is decided by itself, and
- * the strictest counts. What a profile denies by default no rule allows; rules of a folder never
- * allow; and while some rules cannot be read nothing is allowed. `folder` is the user's.
+ * the strictest counts. What a profile denies by default no rule allows but its own for what may
+ * leave; rules of a folder never allow; and while some rules cannot be read nothing is allowed. `folder` is the user's.
  */
 export function decide(action: Action, profile: Profile, set: RuleSet, folder: string): Ruling {
   const ruling = openly(action, profile, set, folder);
@@ -56,14 +56,19 @@ function openly(action: Action, profile: Profile, set: RuleSet, folder: string):
   return strictest ?? byDefault("ask", action, profile);
 }
 
-/** Rules that may have a say in actions of this tool and session, the profile's own among them. */
+/**
+ * Rules that may have a say in actions of this tool and session, the profile's own among them. What
+ * a profile denies to leave only its own proxy rules let out.
+ */
 export function rulesFor(
   { tool, session }: Pick<Action, "tool" | "session">,
   profile: Profile,
   set: RuleSet,
   folder: string,
 ): readonly ScopedRule[] {
-  return [...profileRules(profile), ...set.rules].filter((one) =>
+  const sealed = tool === "egress" && profile.defaults?.R3 === "deny";
+  const others = sealed ? set.rules.filter(({ rule }) => rule.decision !== "allow") : set.rules;
+  return [...profileRules(profile), ...others].filter((one) =>
     concerns(one, { tool, session }, folder),
   );
 }
@@ -81,7 +86,8 @@ function decideTarget(
   rules: readonly ScopedRule[],
 ): Ruling {
   const usual = defaultOf(target, action, profile);
-  if (usual === "deny") return byDefault("deny", action, profile);
+  const isRequest = action.egress !== undefined;
+  if (usual === "deny" && !isRequest) return byDefault("deny", action, profile);
   const guarded = guardedPlace(target, profile);
   if (guarded !== null) return { verdict: "deny", rule: null, why: guarded };
   let found: { readonly verdict: Verdict; readonly by: ScopedRule } | null = null;
@@ -90,7 +96,9 @@ function decideTarget(
     if (verdict === null) continue;
     if (found === null || strictness[verdict] > strictness[found.verdict]) found = { verdict, by };
   }
-  if (found === null) return byDefault(usual, action, profile);
+  if (found === null || (usual === "deny" && found.verdict === "ask")) {
+    return byDefault(usual, action, profile);
+  }
   const { verdict, by } = found;
   const sentence = ruleSentence(by.rule);
   const unsure = verdict !== by.rule.decision ? " It is not certain what this command runs." : "";

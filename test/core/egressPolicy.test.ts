@@ -108,9 +108,22 @@ suite("rules for what leaves the sandbox", () => {
     const rules = [scoped("allow", { proxy: wiki }, "workspace")];
     assert.equal(verdict(request(), rules), "ask");
     assert.equal(passes(request(), { rules, doubt: null }), false);
-    const offline = { ...namedProfile("offline"), proxy: [wiki] };
-    assert.equal(verdict(request(), [], offline), "deny");
-    assert.equal(passes(request(), { rules: [], doubt: null }, offline, [wiki]), false);
+    const granted = [scoped("allow", { proxy: wiki })];
+    assert.equal(verdict(request(), granted, namedProfile("offline")), "deny");
+    assert.equal(
+      passes(request(), { rules: granted, doubt: null }, namedProfile("offline")),
+      false,
+    );
+  });
+
+  test("a profile that denies what leaves, and names something, lets out that alone and asks about nothing", () => {
+    const sealed = { ...namedProfile("offline"), proxy: [wiki] };
+    assert.equal(verdict(request(), [], sealed), "allow");
+    assert.equal(passes(request(), { rules: [], doubt: null }, sealed), true);
+    assert.equal(verdict(request({ method: "POST" }), [], sealed), "deny");
+    const asks = [scoped("ask", { hosts: ["wiki.example"] })];
+    assert.equal(verdict(request(), asks, sealed), "deny");
+    assert.equal(passes(request(), { rules: asks, doubt: null }, sealed), false);
   });
 
   test("a default that allows what leaves the machine still asks for a rule that says what", () => {

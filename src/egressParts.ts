@@ -1,0 +1,61 @@
+import { homedir } from "node:os";
+import { fileURLToPath } from "node:url";
+import type { EgressRules } from "./core/egress.ts";
+import type { AuditLog, Egress, Log, WayOut, World } from "./core/ports.ts";
+import type { SessionSpec } from "./core/records.ts";
+import { EgressSource } from "./egressSource.ts";
+import { SessionEgress } from "./proxy/sessionEgress.ts";
+import type { Secrets } from "./redaction/secrets.ts";
+import { ReadyRules } from "./rules/readyRules.ts";
+import type { RuleBook } from "./rules/ruleBook.ts";
+
+export interface EgressPartsOptions {
+  readonly workspace: string;
+  /** Where the built proxy lies. */
+  readonly dist: URL;
+  readonly secrets: Secrets;
+  /** A secret by its name; null when there is none. */
+  readonly secret: (name: string) => Promise<string | null>;
+  readonly audit: AuditLog;
+  readonly world: World;
+}
+
+/** Makes the ways out of one workspace's sandboxes. */
+export class EgressParts {
+  readonly #options: EgressPartsOptions;
+  readonly #rules: RuleBook;
+  readonly #ready: ReadyRules;
+
+  constructor(options: EgressPartsOptions, rules: RuleBook) {
+    this.#options = options;
+    this.#rules = rules;
+    const { workspace } = options;
+    this.#ready = new ReadyRules({ workspace, home: homedir(), environment: process.env });
+  }
+
+  /** Null for a session that nothing may leave, and for a sandbox that has no programs of its own. */
+  forSession(
+    session: string,
+    { profile, sandbox }: SessionSpec,
+    log: Log,
+  ): { readonly wayOut: WayOut; readonly egress: Egress } | null {
+    const closed = (profile.proxy ?? []).length === 0 && profile.defaults?.R3 === "deny";
+    if (closed || sandbox.backend === "embedded") return null;
+    const { world, audit, secrets, secret } = this.#options;
+    const [rules, ready, store] = [this.#rules, this.#ready, { read: secret }];
+    const parts = { session, profile, rules, ready, store, secrets, audit, world, log };
+    const source = new EgressSource(parts);
+    const egress = source.around(this.#proxy(async () => source.rules(), log));
+    return { wayOut: source, egress };
+  }
+
+  /** One that lets nothing out, for a sandbox that is looked at. */
+  closed(log: Log): Egress {
+    return this.#proxy(async () => ({ allowed: [], denied: [], secrets: {} }), log);
+  }
+
+  #proxy(rules: () => Promise<EgressRules>, log: Log): Egress {
+    const program = fileURLToPath(new URL("proxy.js", this.#options.dist));
+    return new SessionEgress({ program, rules, closed: [], log });
+  }
+}
