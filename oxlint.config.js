@@ -80,6 +80,7 @@ const rooms = {
     "node:timers/promises",
     "zod",
   ],
+  services: ["zod"],
   skills: ["node:crypto", "node:fs", "node:fs/promises", "node:path", "simple-git", "yaml", "zod"],
   host: ["vscode", "../protocol.ts", "node:crypto", "node:os", "node:path", "zod"],
   cli: [

@@ -2,8 +2,10 @@ import type { AuditTrail } from "./audit/auditTrail.ts";
 import type { FlowDefinition } from "./core/flowDefinition.ts";
 import type { DurableDriver, Log } from "./core/ports.ts";
 import type { SessionRecord } from "./core/records.ts";
+import type { Service } from "./core/service.ts";
 import type { Secrets } from "./redaction/secrets.ts";
 import type { Workers } from "./sandbox/workers.ts";
+import type { EditorServices } from "./serviceParts.ts";
 
 /** What an engine is made with. */
 export interface EngineOptions {
@@ -38,6 +40,10 @@ export interface EngineOptions {
   readonly secret?: (name: string) => Promise<string | null>;
   /** Names of all secrets: none of their values is ever on record. */
   readonly secretNames?: () => Promise<readonly string[]>;
+  /** Services of one's own, beside those that ship. */
+  readonly services?: readonly Service[];
+  /** What the editor has for services; nothing in a terminal. */
+  readonly editor?: EditorServices;
   /** Whether this process ends waits whose time is over; not for one that is gone in a moment. True when left out. */
   readonly watchesDeadlines?: boolean;
 }

@@ -9,7 +9,7 @@ import { EgressParts } from "./egressParts.ts";
 import type { FlowDefinition } from "./core/flowDefinition.ts";
 import type { AuditLog, DurableDriver, Egress, Log, SandboxHost, World } from "./core/ports.ts";
 import { ruleSentence, type Rule } from "./core/rule.ts";
-import type { Identity, SessionRecord, SessionSpec, SkillsInfo } from "./core/records.ts";
+import type { Identity, Profile, SessionRecord, SessionSpec, SkillsInfo } from "./core/records.ts";
 import type { SandboxInfo } from "./core/sandboxInfo.ts";
 import type { SessionParts } from "./core/session.ts";
 import type { SkillsParts } from "./core/skillUpdate.ts";
@@ -35,6 +35,7 @@ import { Worker } from "./sandbox/worker.ts";
 import type { Workers } from "./sandbox/workers.ts";
 import { parseSkillSource } from "./skills/parseSkillSource.ts";
 import { RecalledSkills } from "./skills/recalledSkills.ts";
+import { ServiceParts, type ServicePartsOptions } from "./serviceParts.ts";
 import { SnapshotTrees } from "./snapshot/snapshotTrees.ts";
 import { askQuestionTool } from "./tools/askQuestion.ts";
 import { editFileTool } from "./tools/editFile.ts";
@@ -72,6 +73,7 @@ export interface PartsOptions {
   /** A secret by its name; null when there is none. */
   readonly secret: (name: string) => Promise<string | null>;
   readonly flows: readonly FlowDefinition[];
+  readonly services: Pick<ServicePartsOptions, "editor" | "own">;
   /** The sandboxes that this process has running. */
   readonly workers: Workers;
   /** Is told that a session's operator allowed something for more than once. */
@@ -96,10 +98,12 @@ export class PartsMaker {
   /** The rules of this machine, its user and this folder. */
   readonly rules: RuleBook;
   readonly #egress: EgressParts;
+  readonly services: ServiceParts;
 
   constructor(options: PartsOptions) {
     this.#options = options;
     const { root, workspace, audit, log: tell } = options;
+    this.services = new ServiceParts({ ...options, ...options.services });
     this.rules = new RuleBook({
       root,
       workspace,
@@ -124,6 +128,7 @@ export class PartsMaker {
       digest: spec.skills?.digest ?? "",
     });
     const { devContainer, image } = spec.sandbox;
+    const services = this.services.forSession(id, spec);
     const parts: SessionParts = {
       driver,
       world,
@@ -137,10 +142,11 @@ export class PartsMaker {
         searchTool(shown),
         skillTool(auditedSkills(skills, { audit, world, session: id })),
         askQuestionTool(),
+        ...services.tools,
       ],
       trees: this.trees(id, spec.workspace, spec),
       sandbox,
-      permissions: (profile) => this.rules.permissions(profile),
+      permissions: (profile) => services.limited(this.rules.permissions(profile)),
       grant: async (...granted) => this.#grant(...granted),
       commands: commandReader(),
       ...(way === null ? {} : { wayOut: way.wayOut }),
@@ -184,6 +190,13 @@ export class PartsMaker {
     const found = parseSkillSource(source ?? shippedSkills, { cache: this.#skillCache });
     const resolved = await found.resolve();
     return source === null ? resolved.info : this.#approvedSkills(workspace).checked(resolved);
+  }
+
+  /** The profile of a new session: with services that are not here left out of it, and said. Throws as `ServiceParts.offered`. */
+  async offered(given: Profile): Promise<Profile> {
+    const { profile, leftOut } = await this.services.offered(given);
+    for (const sentence of leftOut) this.#options.log(sentence);
+    return profile;
   }
 
   async chooseSandbox(id: string, request: ChooseRequest): Promise<SandboxInfo> {

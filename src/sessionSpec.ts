@@ -30,6 +30,7 @@ export async function sessionSpec(
   const flow = findFlow([agentFlow, ...flows], asked.name);
   flow.check?.(asked.input);
   await requireSecrets(request.profile, secret);
+  const profile = await maker.offered(request.profile);
   if (!request.model.demo) {
     await models.check(request.model.url);
     secrets.checkAddress(request.model.url);
@@ -41,7 +42,7 @@ export async function sessionSpec(
   const demo = { name: "demo", url: "demo", demo: true };
   return {
     goal: prompts[0] ?? flow.name,
-    profile: request.profile,
+    profile,
     model: request.model.demo ? demo : { ...request.model, demo: false },
     sandbox,
     skills,

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { CairnError } from "../core/errors.ts";
 import type { FlowDefinition } from "../core/flowDefinition.ts";
 import type { Log } from "../core/ports.ts";
+import type { Service } from "../core/service.ts";
 import { Engine } from "../engine.ts";
 import { processSecrets, secretFiles } from "../processParts.ts";
 import { openScaleOut, type ScaleOut } from "../scaleOut.ts";
@@ -19,6 +20,8 @@ export interface CommandLineParts {
   readonly dist: URL;
   /** Flows of one's own, beside the agent: what `--flow` names. */
   readonly flows: readonly FlowDefinition[];
+  /** Services of one's own, beside those that ship. */
+  readonly services?: readonly Service[];
 }
 
 /** Runs one command line and resolves with the exit code. Never throws: what went wrong is one sentence on standard error. */
@@ -87,7 +90,7 @@ function logOf({ json }: Values, { exported }: ProcessParts["secrets"]): Log {
 
 function openSessions(
   values: Values,
-  { dist, flows, secrets }: ProcessParts,
+  { dist, flows, services = [], secrets }: ProcessParts,
   scaleOut: ScaleOut | null,
 ): Engine {
   const files = secretFiles(process.env);
@@ -107,6 +110,7 @@ function openSessions(
       process.stdout.write(values.json ? jsonLine(record) : printRecord(record));
     },
     flows,
+    services,
     secrets,
     secret: async (name) => files.read(name),
     secretNames: async () => files.names(),

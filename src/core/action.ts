@@ -39,7 +39,7 @@ export const actionPlace = z.object({
   cwd: z.nullable(z.string()),
   /** Names of the variables that it is given; null for those of the session's shell. */
   env: z.nullable(z.array(z.string())),
-  /** Names of the proxy rules that it may use. */
+  /** Names of the proxy rules that it may use; of a typed service, the address that it goes to. */
   network: z.array(z.string()),
   /** Names of the secrets that act for it, never their values. */
   secrets: z.array(z.string()),

@@ -3,7 +3,7 @@ import { canonical } from "./canonical.ts";
 import { CairnError } from "./errors.ts";
 import type { CommandReader, World } from "./ports.ts";
 import type { SessionSpec } from "./records.ts";
-import type { PreparedCall, ToolEffect } from "./tool.ts";
+import type { PreparedCall, ServiceUse, ToolEffect } from "./tool.ts";
 
 /** What an action is made from, beside the call itself. */
 export interface ActionContext {
@@ -27,9 +27,8 @@ export function actionOf(
   prepared: PreparedCall,
   cwd: string,
 ): Action {
-  const text = prepared.kind === "run" ? prepared.command : undefined;
+  const { text, risk, paths, service } = factsOf(prepared);
   const command = text === undefined ? undefined : readSafely(commands, text, cwd);
-  const risk = prepared.kind === "run" ? risks[prepared.effect] : "R0";
   return {
     session,
     tool,
@@ -38,17 +37,32 @@ export function actionOf(
     ...(command === undefined
       ? {}
       : { command: command === null ? null : command.map((part) => copyOf(part)) }),
-    paths: prepared.kind === "run" ? prepared.paths.map(fromRoot) : [],
+    paths: paths.map(fromRoot),
+    ...(service === null ? {} : { service: service.call }),
     place: {
       sandbox: spec.sandbox.digest,
       cwd: text === undefined ? null : cwd,
       env: null,
-      network: [],
-      secrets: [],
+      network: [service?.address ?? []].flat(),
+      secrets: [...(service?.secrets ?? [])],
       stdin: null,
       timeoutMs: spec.profile.commandTimeoutMs,
     },
   };
+}
+
+interface Facts {
+  readonly text: string | undefined;
+  readonly risk: RiskClass;
+  readonly paths: readonly string[];
+  readonly service: ServiceUse | null;
+}
+
+/** What a call says of itself; a question does nothing. */
+function factsOf(prepared: PreparedCall): Facts {
+  if (prepared.kind !== "run") return { text: undefined, risk: "R0", paths: [], service: null };
+  const { command: text, effect, paths, service = null } = prepared;
+  return { text, risk: service?.risk ?? risks[effect], paths, service };
 }
 
 /** Throws `approval.mismatch`, with what differs, unless what would start is what was approved. */

@@ -102,7 +102,9 @@ export function backtest(past: readonly PastAction[], rules: readonly Rule[]): B
 /** Whether rules alone would let an action pass, whichever session and folder it is of. */
 export function covers(rules: readonly Rule[], action: Action): boolean {
   const scoped = rules.map((rule) => ({ rule: anywhere(rule), scope: "user" as const }));
-  const profile = { ...namedProfile("strict"), tools: [action.tool] };
+  const { service: call } = action;
+  const services = call === undefined ? {} : { allowedServices: { [call.service]: {} } };
+  const profile = { ...namedProfile("strict"), tools: [action.tool], ...services };
   return decide(action, profile, { rules: scoped, doubt: null }, "").verdict === "allow";
 }
 

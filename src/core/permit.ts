@@ -183,6 +183,7 @@ async function freshSubject(
 ): Promise<ToolSubject> {
   const { backend, image } = spec.sandbox;
   const place = `the ${backend} sandbox`;
+  const inside = image === null ? place : `${place}, image ${image}`;
   const isCommand = action.command !== undefined;
   const note = runsFiles(action);
   const undo = prepared.kind === "run" ? undoWords[prepared.effect] : "";
@@ -191,7 +192,7 @@ async function freshSubject(
     tool: call.tool,
     args: prepared.args,
     what: shownLine(prepared),
-    where: image === null ? place : `${place}, image ${image}`,
+    where: action.service === undefined ? inside : "this machine, outside the sandbox",
     reason,
     action,
     rule: ruling?.rule?.sentence ?? null,

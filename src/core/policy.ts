@@ -4,6 +4,7 @@ import type { EgressRequest } from "./egress.ts";
 import { covers, isNamed, mayCover } from "./egressFit.ts";
 import type { Permissions, Ruling } from "./ports.ts";
 import type { JsonValue, Profile, Verdict } from "./records.ts";
+import { serviceRefusal, serviceVerdict } from "./serviceGrant.ts";
 import { noRules, ruleSentence, type Rule, type RuleSet, type ScopedRule } from "./rule.ts";
 
 /** What is decided one by one: a part of a command, or the whole of what has no parts. */
@@ -45,6 +46,8 @@ function openly(action: Action, profile: Profile, set: RuleSet, folder: string):
     const why = `The profile ${profile.name} has no tool ${action.tool}.`;
     return { verdict: "deny", rule: null, why };
   }
+  const refused = action.service === undefined ? null : serviceRefusal(profile, action.service);
+  if (refused !== null) return { verdict: "deny", rule: null, why: refused };
   const rules = rulesFor(action, profile, set, folder);
   let strictest: Ruling | null = null;
   for (const target of targetsOf(action)) {
@@ -117,7 +120,10 @@ const scopeWords = {
 } as const;
 
 /** A profile without defaults is of a session from before there were any: it asks. */
-function defaultOf(target: Target, action: Action, { defaults }: Profile): Verdict {
+function defaultOf(target: Target, action: Action, profile: Profile): Verdict {
+  const granted = serviceVerdict(action, profile);
+  if (granted !== null) return granted;
+  const { defaults } = profile;
   if (defaults === undefined) return "ask";
   if (target.kind !== "whole" && defaults.commands !== undefined) return defaults.commands;
   const reads = target.kind === "part" && target.part.effect === "reads";

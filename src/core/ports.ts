@@ -409,6 +409,55 @@ export interface SkillLibrary {
   ): Promise<{ readonly text: string; readonly truncated: boolean } | null>;
 }
 
+// --- The editor ------------------------------------------------------------------------------
+
+/** A place in a file of the user's folder: a relative path, line and column from 1. */
+export interface EditorPlace {
+  readonly path: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Something that the editor's Problems view shows. */
+export interface EditorProblem extends EditorPlace {
+  readonly severity: "error" | "warning" | "information" | "hint";
+  readonly message: string;
+  /** Who found it, and under which code; empty where it does not say. */
+  readonly source: string;
+  readonly code: string;
+}
+
+/** A name that a language server knows. */
+export interface EditorSymbol extends EditorPlace {
+  readonly name: string;
+  readonly kind: string;
+  /** What it is a part of; empty for nothing. */
+  readonly container: string;
+}
+
+/**
+ * What the editor knows of the user's own folder, as it is now: a session's changes are not in it
+ * before they are applied. Files outside of the folder are left out. Throws `service.unavailable`
+ * where there is no editor.
+ */
+export interface EditorFacts {
+  /** Of one file, or of all when it is null. */
+  problems(path: string | null): Promise<readonly EditorProblem[]>;
+  symbols(query: string): Promise<readonly EditorSymbol[]>;
+  /** Of the first `symbol` on a line. Throws `service.notFound` where there is no such file, line or symbol. */
+  references(
+    at: Pick<EditorPlace, "path" | "line"> & { readonly symbol: string },
+  ): Promise<readonly EditorPlace[]>;
+}
+
+/** The user's own GitHub session. */
+export interface GithubAccess {
+  /** Base of the API, as the user's settings say. */
+  api(): string;
+  /** `ask`: whether the user may be asked to sign in. Throws `service.unauthorized` when nobody is. */
+  token(ask: boolean): Promise<string>;
+}
+
 // --- Permissions ----------------------------------------------------------------------------
 
 /** Reads a command line without running anything. */

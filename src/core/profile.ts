@@ -4,7 +4,7 @@ import { budgets, profile, riskDefaults, type Profile, type RiskDefaults } from 
 
 /** Tools that change nothing; they see the session's copy of the files. */
 const looking = ["read_file", "list_files", "search", "ask_question", "skill"];
-const working = ["exec", "write_file", "edit_file", ...looking];
+const working = ["exec", "write_file", "edit_file", "exec_service", ...looking];
 
 /** Inside the sandbox nothing is asked about, at its boundary everything. */
 const usual: RiskDefaults = { R0: "allow", R1: "allow", R2: "ask", R3: "ask", R4: "ask" };

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import type { CommandPart } from "./action.ts";
+import type { CommandPart, RiskClass, ServiceCall } from "./action.ts";
 import type { ToolDescription } from "./ports.ts";
 import type { Observed } from "./inDoubt.ts";
 import {
@@ -36,6 +36,16 @@ interface ToolHead {
   readonly describe: ToolDescription;
 }
 
+/** What a call of a typed service says of itself, since one tool stands for all of them. */
+export interface ServiceUse {
+  readonly call: ServiceCall;
+  readonly risk: RiskClass;
+  /** Names of the secrets that act for it. */
+  readonly secrets: readonly string[];
+  /** The address that it goes to; null for one that stays on this machine. */
+  readonly address: string | null;
+}
+
 /** A checked call, ready for policy and for the operator's eyes. */
 export type PreparedCall =
   | {
@@ -48,6 +58,8 @@ export type PreparedCall =
       readonly command?: string;
       /** Files that its arguments name, as they name them. */
       readonly paths: readonly string[];
+      /** Set for a call of a typed service, which runs on this machine and not in the sandbox. */
+      readonly service?: ServiceUse;
       run(run: ToolRun): Promise<ToolOutput>;
       /** Looks, without changing anything, whether the call with this operation happened. */
       readonly observe: (operation: string) => Promise<Observed | null>;
@@ -108,20 +120,23 @@ export function defineQuestion<Args extends JsonValue>(definition: QuestionDefin
   return checkedTool(definition, (args) => ({ kind: "question", args, ...definition.ask(args) }));
 }
 
-function checkedTool<Args extends JsonValue>(
+/** A tool that judges each call by itself. `parameters` is what the model is told of the arguments; their own schema when left out. */
+export function checkedTool<Args extends JsonValue>(
   definition: {
     readonly name: string;
     readonly description: string;
     readonly args: z.ZodType<Args>;
+    readonly parameters?: JsonValue;
     readonly keep?: Keeping;
   },
-  prepare: (args: Args) => PreparedCall,
+  prepare: (args: Args) => ReturnType<Tool["prepare"]>,
 ): Tool {
-  const { name, args: schema, keep } = definition;
+  const { name, description, args: schema, keep } = definition;
+  const { parameters = parametersOf(schema) } = definition;
   return {
     name,
     ...(keep === undefined ? {} : { keep }),
-    describe: describe(definition),
+    describe: { name, description, parameters },
     prepare: (call) => {
       const args = parseArgs(call, schema);
       return "refused" in args ? { kind: "refused", text: args.refused } : prepare(args.value);
@@ -129,15 +144,8 @@ function checkedTool<Args extends JsonValue>(
   };
 }
 
-function describe(definition: {
-  readonly name: string;
-  readonly description: string;
-  readonly args: z.ZodType;
-}): ToolDescription {
-  const parameters = jsonValue.parse(
-    z.toJSONSchema(definition.args, { target: "draft-7", io: "input" }),
-  );
-  return { name: definition.name, description: definition.description, parameters };
+function parametersOf(args: z.ZodType): JsonValue {
+  return jsonValue.parse(z.toJSONSchema(args, { target: "draft-7", io: "input" }));
 }
 
 function parseArgs<Args>(

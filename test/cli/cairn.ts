@@ -31,6 +31,8 @@ export interface RunOptions {
   readonly killLateByMs?: number;
   /** SIGKILL as soon as what was printed matches. */
   readonly killWhen?: RegExp;
+  /** Is handed what kills it with SIGKILL. */
+  readonly onStarted?: (kill: () => void) => void;
   readonly environment?: Readonly<Record<string, string>>;
   /** What it reads; nothing when left out. */
   readonly stdin?: string;
@@ -71,6 +73,7 @@ export class Cairn {
       env: { PATH: process.env["PATH"], CAIRN_HOME: this.home, ...options.environment },
     });
     child.stdin.on("error", () => {}).end(options.stdin);
+    options.onStarted?.(() => void child.kill("SIGKILL"));
     let stdout = "";
     let stderr = "";
     child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));

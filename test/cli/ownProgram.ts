@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { build } from "esbuild";
 
-/** `ownFlows.ts` as one file beside a test, which starts faster than its sources. */
-export async function ownProgram(place: string): Promise<string> {
-  const source = new URL("ownFlows.ts", import.meta.url);
-  const outfile = join(place, "ownFlows.mjs");
+/** A program beside a test as one file, which starts faster than its sources. */
+export async function ownProgram(place: string, name = "ownFlows"): Promise<string> {
+  const source = new URL(`${name}.ts`, import.meta.url);
+  const outfile = join(place, `${name}.mjs`);
   await build({
     entryPoints: [source.pathname],
     outfile,

@@ -1,0 +1,21 @@
+import * as z from "zod";
+import { commandLine } from "../../src/cli/commandLine.ts";
+import { defineService } from "../../src/core/service.ts";
+
+/** Says that it gives back a number, and gives back what it was given. */
+const miscount = defineService({
+  name: "miscount",
+  description: "Counts the words of a text.",
+  args: z.strictObject({ text: z.string() }),
+  result: z.object({ words: z.custom<number>((words) => typeof words === "number") }),
+  effect: "reads",
+  secrets: [],
+  what: () => "count words",
+  handler: async ({ args }) => ({ words: JSON.parse(JSON.stringify(args.text)) }),
+});
+
+process.exitCode = await commandLine(process.argv.slice(2), {
+  dist: new URL("../../dist/", import.meta.url),
+  flows: [],
+  services: [miscount],
+});
