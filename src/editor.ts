@@ -6,6 +6,8 @@ import type { EngineOptions } from "./engineOptions.ts";
 import { processSecrets, processWorkers } from "./processParts.ts";
 import { pruneAuditQuietly } from "./host/auditCommands.ts";
 import { registerCommands } from "./host/commands.ts";
+import { FolderFacts } from "./host/folderFacts.ts";
+import { githubSession } from "./host/githubSession.ts";
 import type { Editor } from "./host/firstUse.ts";
 import { Folders, type Folder } from "./host/folders.ts";
 import { StartNews } from "./host/startNews.ts";
@@ -125,5 +127,6 @@ function engineOptions(
     apiKey: async (url) => readApiKey(secrets, url),
     secret: async (name) => named.read(name),
     secretNames: async () => named.names(),
+    editor: { facts: new FolderFacts(uri), github: githubSession },
   };
 }

@@ -2,7 +2,14 @@ import * as vscode from "vscode";
 import * as z from "zod";
 import { CairnError } from "../core/errors.ts";
 import { namedProfile } from "../core/profile.ts";
-import { budgets, cacheMode, price, strategy, type Profile } from "../core/records.ts";
+import {
+  budgets,
+  cacheMode,
+  price,
+  serviceGrant,
+  strategy,
+  type Profile,
+} from "../core/records.ts";
 import type { RetentionPolicy } from "../core/retention.ts";
 
 const settings = z.object({
@@ -27,6 +34,8 @@ const settings = z.object({
     wallTimeMinutes: z.nullable(z.number().positive()),
   }),
   prices: z.record(z.string(), z.strictObject(price.shape)),
+  services: z.record(z.string(), z.union([z.literal(false), serviceGrant])),
+  "github.url": z.url({ protocol: /^https?$/ }),
   "audit.retentionDays": z.number().nonnegative(),
   "retention.days": z.number().nonnegative(),
   "retention.megabytes": z.number().nonnegative(),
@@ -61,7 +70,16 @@ export function profileOf(read: Settings): Profile {
     budgets: { ...limits, wallTimeMs },
     prices: read.prices,
     contextTokens: read["model.contextTokens"],
+    allowedServices: allowedServices(read),
   };
+}
+
+/** What is set to false is off: settings can only add to what is there by default. */
+function allowedServices({ services }: Settings): NonNullable<Profile["allowedServices"]> {
+  const on = Object.entries(services).flatMap(([name, grant]) =>
+    grant === false ? [] : [[name, grant] as const],
+  );
+  return Object.fromEntries(on);
 }
 
 /** Which sessions may be deleted; null when all are kept. */

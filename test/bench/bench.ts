@@ -9,6 +9,7 @@ import type { Measure, Metric } from "./metric.ts";
 import { parseCommand } from "./parseCommand.ts";
 import { recordCommit } from "./recordCommit.ts";
 import { redactText } from "./redactText.ts";
+import { serviceCall } from "./serviceCall.ts";
 import { shellBubblewrap } from "./shellBubblewrap.ts";
 import { shellDocker } from "./shellDocker.ts";
 import { sizes } from "./sizes.ts";
@@ -57,6 +58,7 @@ const measures: readonly { readonly gives: readonly string[]; readonly measure: 
   { gives: ["redact.mb_s", "redact.record_ms"], measure: redactText },
   { gives: ["parse.p50_ms"], measure: parseCommand },
   { gives: ["policy.p99_ms"], measure: decisions },
+  { gives: ["service.call.p50_ms"], measure: serviceCall },
   { gives: ["submit.to.wire.p95_ms"], measure: submitToWire },
   { gives: ["answer.to.start.p95_ms"], measure: answerToStart },
   { gives: ["activate.p95_ms"], measure: activation },

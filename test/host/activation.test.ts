@@ -20,6 +20,9 @@ const manifest = z.object({
   }),
 });
 
+/** They look at what the editor shows, and nothing else. */
+const editorServices = { workspace_diagnostics: {}, workspace_symbols: {}, find_references: {} };
+
 test("every command of the manifest is registered, under Cairn", async () => {
   const { commands } = manifest.parse((await cairn()).packageJSON).contributes;
   const registered = new Set(await vscode.commands.getCommands(true));
@@ -62,13 +65,31 @@ test("what nobody has set is the default", () => {
       sameFailure: 5,
     },
     prices: {},
+    services: editorServices,
+    "github.url": "https://api.github.com",
     "retention.days": 0,
     "retention.megabytes": 0,
   });
 });
 
 test("the profile of a new session is the named one as long as no setting says otherwise", () => {
-  assert.deepEqual(profileOf(readSettings(null)), namedProfile("default"));
+  const profile = { ...namedProfile("default"), allowedServices: editorServices };
+  assert.deepEqual(profileOf(readSettings(null)), profile);
+});
+
+test("a service is added by a setting, and one that is there is turned off by one", async () => {
+  const configuration = vscode.workspace.getConfiguration("cairn");
+  const set = { github_issue: { actions: ["comment"] }, find_references: false };
+  await configuration.update("services", set, vscode.ConfigurationTarget.Global);
+  try {
+    assert.deepEqual(profileOf(readSettings(null)).allowedServices, {
+      github_issue: { actions: ["comment"] },
+      workspace_diagnostics: {},
+      workspace_symbols: {},
+    });
+  } finally {
+    await configuration.update("services", undefined, vscode.ConfigurationTarget.Global);
+  }
 });
 
 test("budgets, prices, the window and the cache go from the settings into a new session", async () => {

@@ -26,6 +26,7 @@ export async function bundleHostTests(files: readonly string[]): Promise<string>
     target: "node22",
     external: ["vscode", "cpu-features"],
     loader: { ".node": "empty" },
+    alias: { "jsonc-parser": "jsonc-parser/lib/esm/main.js" },
     sourcemap: "inline",
     logLevel: "warning",
   });
@@ -41,6 +42,19 @@ export async function readHostResults(file: string): Promise<readonly HostResult
     return [{ name: "the extension host runs the tests", outcome: "failed", ms: 0, detail }];
   }
 }
+
+/**
+ * Lets Cairn use accounts of the test's own: the editor asks its user once, and in a test nobody can
+ * be asked. What the workbench is configured with stands in its page.
+ */
+const trustsCairn = `new MutationObserver((_, observer) => {
+  const meta = document.getElementById("vscode-workbench-web-configuration");
+  if (meta === null) return;
+  observer.disconnect();
+  const settings = JSON.parse(meta.dataset.settings);
+  settings.productConfiguration.trustedExtensionAuthAccess = ["cairn.cairn"];
+  meta.dataset.settings = JSON.stringify(settings);
+}).observe(document, { childList: true, subtree: true });`;
 
 /** Runs test files inside the extension host of a code-server, with the built extension loaded. */
 export async function runInExtensionHost(
@@ -66,6 +80,7 @@ export async function runInExtensionHost(
       void page.exposeFunction("codeAutomationExit", () => resolve());
     });
     await page.exposeFunction("codeAutomationLog", () => {});
+    await page.addInitScript({ content: trustsCairn });
     const remote = `vscode-remote://${new URL(server.url).host}`;
     const payload = JSON.stringify([
       ["extensionDevelopmentPath", remote + extension],
