@@ -134,7 +134,7 @@ export class PartsMaker {
       world,
       model: models.model(spec.model),
       tools: [
-        execTool(shown),
+        execTool(shown, way !== null),
         readFileTool(shown),
         writeFileTool(sandbox),
         editFileTool(sandbox),

@@ -61,11 +61,13 @@ export function denials(records: readonly SessionRecord[]): readonly Denial[] {
 
 /** Requests of a command that were denied, those to one host by one method once. */
 function deniedRequests(step: string, output: ToolOutput): readonly Denial[] {
-  return refusedIn(output).flatMap(({ request, verdict, why }) =>
-    verdict === "deny" && request !== null
-      ? [{ id: `${step}/egress ${keyOf(request)}`, what: requestWords(request), why }]
-      : [],
-  );
+  const denied = new Map<string, Denial>();
+  for (const { request, verdict, why } of refusedIn(output)) {
+    if (verdict !== "deny" || request === null || denied.has(keyOf(request))) continue;
+    const id = `${step}/egress/${denied.size + 1}`;
+    denied.set(keyOf(request), { id, what: requestWords(request), why });
+  }
+  return [...denied.values()];
 }
 
 /** Whether the model knows of a shell: a command ran in one. */

@@ -11,12 +11,18 @@ const args = z.object({
 /** How much of one stream the model is shown; people open the full output. */
 const shownCharacters = 16_000;
 
-/** Runs shell text in the sandbox. Everything a command can do is a result, never an exception. */
-export function execTool(sandbox: Sandbox): Tool {
+const noNetwork = "There is no standard input and no network.";
+const byRules =
+  "There is no standard input. The network is a proxy that lets out what rules allow; the operator is asked about what it refuses once the command has ended, and then you run the command again.";
+
+/**
+ * Runs shell text in the sandbox. Everything a command can do is a result, never an exception.
+ * `leaves`: whether it has a way out.
+ */
+export function execTool(sandbox: Sandbox, leaves = false): Tool {
   return defineTool({
     name: "exec",
-    description:
-      "Runs a bash command in a sandbox on a copy of the workspace, in one persistent shell: cd, variables and functions hold for the next call. There is no standard input and no network.",
+    description: `Runs a bash command in a sandbox on a copy of the workspace, in one persistent shell: cd, variables and functions hold for the next call. ${leaves ? byRules : noNetwork}`,
     args,
     effect: "workspace",
     what: ({ command }) => command,

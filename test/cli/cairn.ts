@@ -34,6 +34,8 @@ export interface RunOptions {
   /** Is handed what kills it with SIGKILL. */
   readonly onStarted?: (kill: () => void) => void;
   readonly environment?: Readonly<Record<string, string>>;
+  /** What it is started by, with `cairn` as its last words. */
+  readonly within?: readonly string[];
   /** What it reads; nothing when left out. */
   readonly stdin?: string;
 }
@@ -68,7 +70,13 @@ export class Cairn {
 
   /** Runs `cairn` to its end, or to its death. */
   async run(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-    const child = spawn(process.execPath, [this.#program, ...args], {
+    const [command = "", ...more] = [
+      ...(options.within ?? []),
+      process.execPath,
+      this.#program,
+      ...args,
+    ];
+    const child = spawn(command, more, {
       stdio: ["pipe", "pipe", "pipe"],
       env: { PATH: process.env["PATH"], CAIRN_HOME: this.home, ...options.environment },
     });
