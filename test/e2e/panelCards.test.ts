@@ -110,7 +110,19 @@ suite("the cards of approvals", () => {
 
   test("every kind shows exactly what it is about", async () => {
     const shown: readonly (readonly [PanelWait["record"]["subject"], readonly string[]])[] = [
-      [egress, ["POST https://api.example/v1/items?draft=true", "api.example", "the default"]],
+      [
+        egress,
+        [
+          "POST https://api.example/v1/items?draft=true",
+          "api.example",
+          "the default",
+          "with whatever of the sandbox the command puts into it",
+          "Once is until the next command ends: POST of https://api.example/v1/items, with no header",
+          "From your npm configuration: Allows GET and HEAD of https://api.example/ and what is below it",
+          "While this command ran",
+          "npm run send",
+        ],
+      ],
       [
         service,
         ["github openPullRequest", "Mend the sum", "One line.\nAnother one.", "GITHUB_TOKEN"],

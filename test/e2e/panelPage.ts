@@ -91,6 +91,13 @@ export const egress: WaitSubject = {
   url: "https://api.example/v1/items?draft=true",
   host: "api.example",
   rule: null,
+  command: "npm run send",
+  proxy: { name: "api", hosts: ["api.example"], methods: ["POST"], paths: ["/v1/items"] },
+  ready: {
+    proxy: { name: "npm-api", hosts: ["api.example"], methods: ["GET", "HEAD"], paths: ["/"] },
+    from: "your npm configuration",
+    whose: "user",
+  },
 };
 export const service: Subject<"service"> = {
   kind: "service",
