@@ -47,7 +47,7 @@ import { stateRoot } from "./durable/storePlace.ts";
 import { ModelSource } from "./model/modelSource.ts";
 import { Workers } from "./sandbox/workers.ts";
 import { openStore } from "./openStore.ts";
-import { processSecrets } from "./processParts.ts";
+import { learnSecrets, processSecrets } from "./processParts.ts";
 import type { Secrets } from "./redaction/secrets.ts";
 import { pastOf } from "./pastSessions.ts";
 import { PartsMaker } from "./sessionParts.ts";
@@ -157,14 +157,14 @@ export class Engine implements Sessions {
 
   async start(request: StartRequest): Promise<Run> {
     const id = world.newId();
-    await this.#learnSecrets();
+    await learnSecrets(this.#options, this.#secrets);
     const spec = await sessionSpec(this.#specParts, id, request);
     return this.#create(id, spec);
   }
 
   async queue(request: StartRequest): Promise<string> {
     const id = world.newId();
-    await this.#learnSecrets();
+    await learnSecrets(this.#options, this.#secrets);
     const spec = await sessionSpec(this.#specParts, id, request);
     const { parts, sandbox } = this.#maker.parts(id, spec);
     const session = await Session.create(parts, id, spec);
@@ -289,7 +289,7 @@ export class Engine implements Sessions {
 
   async *export(session: string): AsyncGenerator<string, void, void> {
     const { spec } = viewOf(await this.#driver.read(session));
-    await Promise.all([this.#learnKey(spec), this.#learnSecrets()]);
+    await Promise.all([this.#learnKey(spec), learnSecrets(this.#options, this.#secrets)]);
     yield* exportBundle(this.#driver, session, {
       version: this.#options.version,
       madeAt: world.now(),
@@ -349,18 +349,6 @@ export class Engine implements Sessions {
     if (!model.demo) await this.#options.apiKey(model.url);
   }
 
-  /** Every secret is known as one before anything is recorded. */
-  async #learnSecrets(): Promise<void> {
-    const { secret, secretNames, log } = this.#options;
-    for (const name of (await secretNames?.()) ?? []) {
-      try {
-        this.#secrets.register((await secret?.(name)) ?? "");
-      } catch (error) {
-        log(error instanceof Error ? error.message : String(error));
-      }
-    }
-  }
-
   async #create(id: string, spec: SessionSpec): Promise<Run> {
     const { parts, sandbox } = this.#maker.parts(id, spec);
     const session = await Session.create(parts, id, spec);
@@ -376,7 +364,7 @@ export class Engine implements Sessions {
     const { spec } = viewOf(await this.#driver.read(id));
     // What cannot be read now is asked for, and complained of, when a call needs it.
     await this.#learnKey(spec).catch(() => {});
-    await this.#learnSecrets();
+    await learnSecrets(this.#options, this.#secrets);
     await this.#maker.removeCopiesOfTheDead(id);
     const { parts, sandbox } = this.#maker.parts(id, spec);
     const session = await Session.open(parts, id);

@@ -1,4 +1,5 @@
 import type { Log } from "./core/ports.ts";
+import type { EngineOptions } from "./engineOptions.ts";
 import { Secrets } from "./redaction/secrets.ts";
 import { SecretFiles } from "./rules/secretFiles.ts";
 import { stateRoot } from "./durable/storePlace.ts";
@@ -20,6 +21,20 @@ export function processSecrets(environment: NodeJS.ProcessEnv): Secrets {
 /** The secrets that this user keeps for the terminal. */
 export function secretFiles(environment: NodeJS.ProcessEnv): SecretFiles {
   return new SecretFiles(stateRoot(environment));
+}
+
+/** Makes every secret known as one, before anything is recorded. What cannot be read is said. */
+export async function learnSecrets(
+  { secret, secretNames, log }: Pick<EngineOptions, "secret" | "secretNames" | "log">,
+  secrets: Secrets,
+): Promise<void> {
+  for (const name of (await secretNames?.()) ?? []) {
+    try {
+      secrets.register((await secret?.(name)) ?? "");
+    } catch (error) {
+      log(error instanceof Error ? error.message : String(error));
+    }
+  }
 }
 
 /** What every process of this user says of the sandboxes that it runs. */

@@ -259,7 +259,7 @@ suite("rules for what leaves the sandbox", () => {
   });
 
   test("a rule of a service is about its calls, and about those of its arguments", () => {
-    const profile = { ...usual, tools: ["exec_service"] };
+    const profile = { ...usual, tools: ["exec_service"], allowedServices: { wiki: {}, post: {} } };
     const said = (service: string, args: JsonValue, of: NonNullable<Rule["service"]>): Verdict => {
       const { egress: _, ...call } = action(request());
       const what: Action = { ...call, tool: "exec_service", service: { service, args } };
