@@ -122,10 +122,7 @@ export class Engine implements Sessions {
       secrets,
       secret: options.secret ?? (async () => null),
       flows: options.flows ?? [],
-      services: {
-        editor: options.editor ?? null,
-        own: options.services ?? [],
-      },
+      services: { editor: options.editor ?? null, own: options.services ?? [] },
       runtime: options.runtime ?? null,
       gpus: options.gpus ?? null,
       workers: this.#workers,

@@ -3,6 +3,7 @@ import { after, suite, test } from "node:test";
 import * as z from "zod";
 import { toolOutput, type SessionRecord, type ToolOutput } from "../../src/core/records.ts";
 import { botToken, teamServer, wikiToken } from "../services/teamServer.ts";
+import { whyNoBubblewrap } from "../sandbox/bubblewrapPlace.ts";
 import { Cairn } from "./cairn.ts";
 import { Desk } from "./desk.ts";
 import { ownProgram } from "./ownProgram.ts";
@@ -69,9 +70,13 @@ suite("typed services in a session of their own", () => {
       },
       { text: "Published." },
     ]);
-    const run = await desk.start(
-      profile("scenario", { lookup_wiki: wiki, publish_summary: { url, decision: "allow" } }),
-    );
+    const run = await desk.start([
+      ...profile("scenario", {
+        lookup_wiki: wiki,
+        publish_summary: { url, decision: "allow" },
+      }),
+      ...((await whyNoBubblewrap()) === null ? ["--sandbox", "bubblewrap"] : []),
+    ]);
     assert.equal(run.code, 0, run.stderr);
     records = await desk.records();
     assert.deepEqual(desk.commands, ["echo $((6 * 7))"]);

@@ -275,6 +275,8 @@ suite("rules for what leaves the sandbox", () => {
     );
     assert.equal(said("wiki", { page: "c" }, { name: "wiki", args: { page: ["a", "b"] } }), "ask");
     assert.equal(said("wiki", {}, { name: "wiki", args: { page: ["a"] } }), "ask");
+    // What the profile does not have no rule allows.
+    assert.equal(said("mail", {}, { name: "mail" }), "deny");
   });
 
   test("a rule that does not say what it allows, or is about two things, is no rule", () => {
