@@ -24,19 +24,15 @@ export class ServiceMeter {
   /** Why one more call may not begin now, and when it may again; null when it may. */
   async refusal(service: string): Promise<string | null> {
     const most = grantOf(this.#profile, service)?.callsPerMinute;
-    if (most === undefined) return null;
-    const known = await this.#known();
-    const now = this.#now();
-    const left = waitMs(known.get(service) ?? [], most, now);
-    if (left === 0) return null;
-    const times = most === 1 ? "once" : `${most} times`;
-    return `The service ${service} may be called ${times} in a minute. It is free again in ${Math.ceil(left / 1000)} s, at ${utcTime(now + left)}.`;
+    return most === undefined ? null : this.#refusalOf(service, most, await this.#known());
   }
 
-  /** The same; where it is null, the call has begun. */
+  /** The same; where it is null, the call has begun. Calls that come at once are told apart. */
   async begin(service: string): Promise<string | null> {
+    const most = grantOf(this.#profile, service)?.callsPerMinute;
+    if (most === undefined) return null;
     const known = await this.#known();
-    const refusal = await this.refusal(service);
+    const refusal = this.#refusalOf(service, most, known);
     if (refusal === null) known.set(service, [...(known.get(service) ?? []), this.#now()]);
     return refusal;
   }
@@ -51,6 +47,14 @@ export class ServiceMeter {
         return why === null ? ruling : { verdict: "deny", rule: null, why };
       },
     };
+  }
+
+  #refusalOf(service: string, most: number, begun: BegunCalls): string | null {
+    const now = this.#now();
+    const left = waitMs(begun.get(service) ?? [], most, now);
+    if (left === 0) return null;
+    const times = most === 1 ? "once" : `${most} times`;
+    return `The service ${service} may be called ${times} in a minute. It is free again in ${Math.ceil(left / 1000)} s, at ${utcTime(now + left)}.`;
   }
 
   async #known(): Promise<Map<string, number[]>> {

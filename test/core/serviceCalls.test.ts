@@ -3,7 +3,7 @@ import { suite, test } from "node:test";
 import { CairnError } from "../../src/core/errors.ts";
 import { type Profile } from "../../src/core/records.ts";
 import { waitMs } from "../../src/core/serviceGrant.ts";
-import { by, never, says } from "./machine.ts";
+import { by, calls, never, says } from "./machine.ts";
 
 import { free, opened, sends, step, told, url, world } from "./serviceWorld.ts";
 
@@ -22,6 +22,22 @@ suite("limits of calls", () => {
       told(session, "turn/1/tool/c"),
       /^The service send may be called 2 times in a minute\. It is free again in 60 s, at 1970-.* UTC\. Nothing ran\.$/,
     );
+  });
+
+  test("of calls that are made at once no more begin than may", async () => {
+    const { machine, profile, keys } = world("none", limited);
+    const send = { service: "send", args: { to: "team" } };
+    const made = machine(
+      calls(...["a", "b", "c", "d"].map((id) => [id, "exec_service", send] as const)),
+      says("done"),
+    );
+    const session = await made.start(profile);
+    await session.run(never);
+    assert.equal(keys.length, 2);
+    const refused = ["a", "b", "c", "d"].filter((id) =>
+      told(session, `turn/1/tool/${id}`).includes("free again"),
+    );
+    assert.equal(refused.length, 2);
   });
 
   test("nobody is asked about a call that could not be made, and calls of an earlier process count", async () => {
