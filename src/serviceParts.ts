@@ -5,11 +5,14 @@ import { missingSecret } from "./core/secretText.ts";
 import { offered, secretsOf } from "./core/serviceGrant.ts";
 import { begunCalls, ServiceMeter } from "./core/serviceMeter.ts";
 import type { Tool } from "./core/tool.ts";
+import { demoTeamUrl } from "./model/demoTeam.ts";
+import { demoServices } from "./model/demoTeamScript.ts";
+import type { ModelSource } from "./model/modelSource.ts";
 import type { Secrets } from "./redaction/secrets.ts";
 import { allServices } from "./services/all.ts";
 import { noEditor } from "./services/noEditor.ts";
 import { serviceHttp } from "./services/serviceHttp.ts";
-import { execServiceName, execServiceTool } from "./tools/execService.ts";
+import { execServiceName, execServiceTool, type ExecServiceOptions } from "./tools/execService.ts";
 
 /** What the editor has for services; a terminal has none of it. */
 export interface EditorServices {
@@ -24,6 +27,7 @@ export interface ServicePartsOptions {
   /** A secret by its name, null when there is none of it. */
   readonly secret: (name: string) => Promise<string | null>;
   readonly secrets: Secrets;
+  readonly models: ModelSource;
   readonly driver: DurableDriver;
   readonly world: World;
 }
@@ -52,11 +56,14 @@ export class ServiceParts {
    * What a new session's profile is here. Throws `service.unknown`, `profile.invalid`, and
    * `secret.missing` for a secret of a service that nobody set.
    */
-  async offered(profile: Profile): Promise<ReturnType<typeof offered>> {
+  async offered(given: Profile, demo: boolean): Promise<ReturnType<typeof offered>> {
     const { secrets, editor, secret } = this.#options;
+    const allowedServices = { ...given.allowedServices, ...demoServices };
+    const profile = demo ? { ...given, allowedServices } : given;
     const found = offered(profile, this.services, editor !== null);
     for (const [name, { url }] of Object.entries(found.profile.allowedServices ?? {})) {
       if (url !== undefined) secrets.checkAddress(url);
+      if (demo && url === demoTeamUrl) continue;
       for (const needed of secretsOf({ allowedServices: { [name]: {} } }, this.services)) {
         if ((await secret(needed)) === null) throw missingSecret(needed, `the service ${name}`);
       }
@@ -67,7 +74,7 @@ export class ServiceParts {
   /** The tool of a session, where its profile allows a service, and who decides with its limits. */
   forSession(
     id: string,
-    { profile }: Pick<SessionSpec, "profile">,
+    { profile, model }: Pick<SessionSpec, "profile" | "model">,
   ): {
     readonly tools: readonly Tool[];
     readonly limited: (permissions: Permissions) => Permissions;
@@ -81,14 +88,28 @@ export class ServiceParts {
     const tool = execServiceTool({
       services: this.services,
       profile,
-      http: serviceHttp,
-      secret: async (name) => this.#secret(name),
+      ...this.#way(model.demo),
       redactor: secrets.persisted,
       meter,
     });
     return {
       tools: tool === null ? [] : [tool],
       limited: (permissions) => meter.permissions(permissions),
+    };
+  }
+
+  /** How calls go out, and as whom. A demo's own services have no other address and no other key. */
+  #way(demo: boolean): Pick<ExecServiceOptions, "http" | "secret"> {
+    const { models } = this.#options;
+    if (!demo) return { http: serviceHttp, secret: async (name) => this.#secret(name) };
+    return {
+      http: (address, call) => ({
+        send: async (request, body) => {
+          const own = address === demoTeamUrl ? (await models.demo()).team : null;
+          return serviceHttp(own, call).send(request, body);
+        },
+      }),
+      secret: async () => (await models.demo()).key,
     };
   }
 

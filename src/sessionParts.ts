@@ -193,8 +193,8 @@ export class PartsMaker {
   }
 
   /** The profile of a new session: with services that are not here left out of it, and said. Throws as `ServiceParts.offered`. */
-  async offered(given: Profile): Promise<Profile> {
-    const { profile, leftOut } = await this.services.offered(given);
+  async offered(given: Profile, demo: boolean): Promise<Profile> {
+    const { profile, leftOut } = await this.services.offered(given, demo);
     for (const sentence of leftOut) this.#options.log(sentence);
     return profile;
   }

@@ -30,7 +30,7 @@ export async function sessionSpec(
   const flow = findFlow([agentFlow, ...flows], asked.name);
   flow.check?.(asked.input);
   await requireSecrets(request.profile, secret);
-  const profile = await maker.offered(request.profile);
+  const profile = await maker.offered(request.profile, request.model.demo);
   if (!request.model.demo) {
     await models.check(request.model.url);
     secrets.checkAddress(request.model.url);

@@ -121,8 +121,6 @@ const scopeWords = {
 
 /** A profile without defaults is of a session from before there were any: it asks. */
 function defaultOf(target: Target, action: Action, profile: Profile): Verdict {
-  const granted = serviceVerdict(action, profile);
-  if (granted !== null) return granted;
   const { defaults } = profile;
   if (defaults === undefined) return "ask";
   if (target.kind !== "whole" && defaults.commands !== undefined) return defaults.commands;
@@ -130,7 +128,8 @@ function defaultOf(target: Target, action: Action, profile: Profile): Verdict {
   // A class that is not known is no reason to allow anything.
   const usual = defaults[reads ? "R0" : action.risk] ?? "ask";
   // What leaves the sandbox does so by a rule that says what.
-  return action.egress !== undefined && usual === "allow" ? "ask" : usual;
+  if (action.egress !== undefined && usual === "allow") return "ask";
+  return usual === "deny" ? usual : (serviceVerdict(action, profile) ?? usual);
 }
 
 function byDefault(verdict: Verdict, action: Action, { name }: Profile): Ruling {

@@ -301,7 +301,7 @@ export type RiskDefaults = z.infer<typeof riskDefaults>;
 
 /** What a profile says of one typed service. */
 export const serviceGrant = z.strictObject({
-  /** The default for its risk when left out. */
+  /** In place of the default for its risk, but where that denies. */
   decision: z.exactOptional(verdict),
   /** Its actions that there are; all when left out. */
   actions: z.exactOptional(z.array(z.string()).min(1)),

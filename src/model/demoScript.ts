@@ -1,6 +1,7 @@
 import type { Message } from "../core/ports.ts";
 import type { ToolCall } from "../core/records.ts";
 import { demoSample } from "./demoSample.ts";
+import { isAboutTeam, teamReply } from "./demoTeamScript.ts";
 
 export interface DemoReply {
   readonly text: string;
@@ -51,6 +52,7 @@ const askAboutLamp: Step = {
  * goes on with the next call, in any process.
  */
 export function demoReply(messages: readonly Message[]): DemoReply {
+  if (isAboutTeam(messages)) return teamReply(messages);
   const earlier = messages.flatMap((message) =>
     message.role === "assistant" ? [message.toolCalls] : [],
   );

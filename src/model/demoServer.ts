@@ -2,10 +2,13 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import * as z from "zod";
 import type { Message } from "../core/ports.ts";
 import { demoReply, type DemoReply } from "./demoScript.ts";
+import { DemoTeam } from "./demoTeam.ts";
 
 export interface DemoServer {
   /** Base of the API, for `OpenAiModel`. */
   readonly url: string;
+  /** Base of the demo's wiki and channel. */
+  readonly team: string;
   /** The only key that it takes; new with every server. */
   readonly key: string;
   /** How many requests the script answered. */
@@ -44,7 +47,12 @@ export async function startDemoServer(): Promise<DemoServer> {
   const key = `demo-${crypto.randomUUID()}`;
   let host = "";
   let answered = 0;
+  const team = new DemoTeam(key);
   const server = createServer((request, response) => {
+    if (request.url?.startsWith("/team/") === true && isLocal(request, host)) {
+      answerTeam(team, request, response).catch(() => response.destroy());
+      return;
+    }
     const refusal = refusalOf(request, { host, key });
     if (refusal !== null) {
       refuse(request, response, refusal);
@@ -63,6 +71,7 @@ export async function startDemoServer(): Promise<DemoServer> {
   host = `127.0.0.1:${port}`;
   return {
     url: `http://${host}/v1`,
+    team: `http://${host}/team`,
     key,
     requests: () => answered,
     close: async () => {
@@ -74,12 +83,16 @@ export async function startDemoServer(): Promise<DemoServer> {
 }
 
 /** A page in a browser can reach this port under another name; Host and Origin give it away. */
+function isLocal({ headers: { host, origin } }: IncomingMessage, expected: string): boolean {
+  return host === expected && origin === undefined;
+}
+
 function refusalOf(
   request: IncomingMessage,
   expected: { readonly host: string; readonly key: string },
 ): Refusal | null {
-  const { authorization, host, origin } = request.headers;
-  if (host !== expected.host || origin !== undefined) {
+  const { authorization } = request.headers;
+  if (!isLocal(request, expected.host)) {
     return { status: 403, message: "Only local programs may ask." };
   }
   if (authorization !== `Bearer ${expected.key}`) return { status: 401, message: "Wrong key." };
@@ -109,6 +122,23 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   }
   response.end("data: [DONE]\n\n");
   return true;
+}
+
+async function answerTeam(
+  team: DemoTeam,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { method = "", url = "", headers } = request;
+  const { status, body } = team.answer({
+    method,
+    path: url.slice("/team".length),
+    authorization: headers.authorization ?? "",
+    idempotencyKey: String(headers["idempotency-key"] ?? ""),
+    body: await bodyOf(request),
+  });
+  response.writeHead(status, { "content-type": "application/json" });
+  response.end(JSON.stringify(body));
 }
 
 /** Throws for a body that is too large; its connection is then closed without an answer. */

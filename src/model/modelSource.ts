@@ -1,7 +1,7 @@
 import { CairnError } from "../core/errors.ts";
 import type { Model } from "../core/ports.ts";
 import type { SessionSpec } from "../core/records.ts";
-import { startDemoServer } from "./demoServer.ts";
+import { startDemoServer, type DemoServer } from "./demoServer.ts";
 import { OpenAiModel } from "./openAiModel.ts";
 
 /** Makes the model that a session names. The demo server starts with the first call that needs it. */
@@ -30,12 +30,17 @@ export class ModelSource {
     }
     return {
       reply: async (request, signal) => {
-        this.#demo ??= startDemoServer();
-        const { url, key } = await this.#demo;
+        const { url, key } = await this.demo();
         const model = new OpenAiModel({ url, apiKey: async () => key });
         return model.reply(request, signal);
       },
     };
+  }
+
+  /** The server of demo sessions, with their wiki and channel. Starts when it is first needed. */
+  async demo(): Promise<DemoServer> {
+    this.#demo ??= startDemoServer();
+    return this.#demo;
   }
 
   async close(): Promise<void> {

@@ -196,6 +196,25 @@ suite("what a session is told when a service cannot", () => {
   });
 });
 
+suite("the demo of services", () => {
+  test("reads the demo's wiki and publishes after a yes, in another process, with no secret set", async () => {
+    const empty = new Cairn();
+    after(() => empty.remove());
+    const desk = await Desk.open(empty, []);
+    const goal = ["--goal", "What does the wiki say of durability? Publish it."];
+    const asked = await desk.do(["run", "--demo", "--sandbox", "embedded", ...goal]);
+    assert.equal(asked.code, 3, asked.stderr);
+    const { session, waits } = await desk.session();
+    const done = await desk.do(["answer", session, waits[0]?.wait ?? "", "approve"]);
+    assert.equal(done.code, 0, done.stderr);
+    assert.match(await desk.output(), /^Published demo-1 at \d{4}-\d\d-\d\dT.*: What is recorded/);
+    const look = (await desk.records()).find(
+      (one) => one.kind === "step.completed" && one.name === "exec_service",
+    );
+    assert.match(JSON.stringify(look), /A call that may have happened is asked about/);
+  });
+});
+
 suite("killed between the request and the record of publish_summary", () => {
   const post = service("post", "publish_summary", { webhook_id: "ops", summary: "Killed." });
   const count = (): number => team.posted.filter(({ to }) => to === "ops").length;

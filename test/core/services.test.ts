@@ -53,6 +53,18 @@ suite("what a profile says of a service", () => {
     });
   }
 
+  test("what a profile denies by default no decision for a service allows", async () => {
+    const { machine, profile, keys } = world("none", free);
+    const { defaults } = namedProfile("offline");
+    const session = await machine(sends("a"), says("done")).start({
+      ...profile,
+      ...(defaults === undefined ? {} : { defaults }),
+    });
+    assert.equal(await session.run(never), "completed");
+    assert.match(told(session), /denies exec_service by default/);
+    assert.deepEqual(keys, []);
+  });
+
   test("arguments that have to have a value: the model is told of those alone, and another is refused", async () => {
     const { machine, profile, keys } = world("external", {
       send: { url, decision: "allow", args: { to: ["team", "ops"] } },
