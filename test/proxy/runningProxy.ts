@@ -10,7 +10,15 @@ import {
   type ToProxy,
 } from "../../src/core/egress.ts";
 import { Authority } from "../../src/proxy/authority.ts";
+import type { Given } from "./given.ts";
 import { root } from "../harness/root.ts";
+
+type Start = Extract<ToProxy, { readonly kind: "start" }>;
+
+interface How {
+  readonly given?: Partial<Given>;
+  readonly command?: readonly string[];
+}
 
 /** A real proxy process, from its start line to its end. */
 export class RunningProxy {
@@ -22,8 +30,9 @@ export class RunningProxy {
   port = 0;
   readonly #heard: ((line: FromProxy) => void)[] = [];
 
-  private constructor(entry: string) {
-    this.process = spawn(process.execPath, [join(root, entry)], {
+  private constructor(command: readonly string[]) {
+    const [entry = "", ...words] = command;
+    this.process = spawn(process.execPath, [join(root, entry), ...words], {
       stdio: ["pipe", "pipe", "pipe"],
       env: {},
     });
@@ -37,20 +46,19 @@ export class RunningProxy {
     });
   }
 
-  /** Listens on 127.0.0.1 unless told otherwise. */
+  /** Listens on 127.0.0.1 unless told otherwise. With names or limits of a test's own it is another entry. */
   static async start(
     rules: EgressRules,
-    {
-      entry = "src/proxy/main.ts",
-      ...start
-    }: Partial<Extract<ToProxy, { kind: "start" }>> & { readonly entry?: string } = {},
+    { given, command, ...start }: Partial<Start> & How = {},
   ): Promise<RunningProxy> {
-    const proxy = new RunningProxy(entry);
+    const named = ["test/proxy/namedProxy.ts", JSON.stringify({ names: {}, limits: {}, ...given })];
+    const usual = given === undefined ? ["src/proxy/main.ts"] : named;
+    const proxy = new RunningProxy(command ?? usual);
     const workers = ["127.0.0.1"];
     const listen = { kind: "network", host: "127.0.0.1", port: 0, workers } as const;
     const authority = new Authority(Date.now()).text;
-    const usual = { kind: "start" as const, listen, authority, closed: [], rules };
-    const said = await proxy.tell({ ...usual, ...start });
+    const told = { kind: "start" as const, listen, authority, closed: [], rules };
+    const said = await proxy.tell({ ...told, ...start });
     if (said.kind !== "ready") throw new Error(`It said ${said.kind}.`);
     proxy.certificate = authority.certificate;
     proxy.port = said.port ?? 0;
