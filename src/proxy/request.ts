@@ -54,11 +54,12 @@ function bodyOf(raw: RawHeaders): number | "unclear" | null {
   return /^\d{1,15}$/.test(length) ? Number(length) : "unclear";
 }
 
-/** Whether `Host` is there once, and the one that the request is for. */
+/** Whether `Host` is there once, as the version wants it, and the one that the request is for. */
 function hostRefusal(
   { rawHeaders, httpVersion }: IncomingMessage,
   at: EgressHost,
 ): EgressRefusal | null {
+  if (!/^1\.[01]$/.test(httpVersion)) return "proxy.malformed";
   const [named, ...more] = valuesOf(rawHeaders, "host");
   if (more.length > 0) return "proxy.malformed";
   if (named === undefined) return httpVersion === "1.0" ? null : "proxy.malformed";

@@ -5,7 +5,7 @@ import { given } from "./given.ts";
 
 /** The proxy's process with names of a test's own, and with times that a test can wait for. */
 const { names, limits } = given.parse(JSON.parse(process.argv[2] ?? "{}"));
-let asked = 0;
+const asked = new Map<string, number>();
 
 await proxyProcess({
   echoesOf,
@@ -14,8 +14,9 @@ await proxyProcess({
   resolve: async (name) => {
     const answers = names[name];
     if (answers === undefined) throw new Error(`${name} has no address.`);
-    const answer = answers[asked % answers.length] ?? [];
-    asked += 1;
+    const times = asked.get(name) ?? 0;
+    asked.set(name, times + 1);
+    const answer = answers[times % answers.length] ?? [];
     process.stderr.write(`asked for ${name}\n`);
     return Promise.resolve(answer);
   },
