@@ -41,16 +41,20 @@ export class Exchange {
     this.#parts = parts;
     this.#message = message;
     this.#answer = answer;
-    const longest = setTimeout(() => answer.destroy(), parts.limits.totalMs);
-    answer.once("close", () => {
-      clearTimeout(longest);
-      this.#ending.abort();
-      this.#report();
-    });
   }
 
-  /** `stranger` is why it is not even looked at. Never rejects. */
+  /** Resolves when all is over and reported. `stranger` is why it is not even looked at. Never rejects. */
   async run(tunnel: Tunnel | null, stranger: EgressRefusal | null): Promise<void> {
+    const longest = setTimeout(() => {
+      this.#refused = "proxy.upstream";
+      this.#answer.destroy();
+    }, this.#parts.limits.totalMs);
+    const closed = new Promise<void>((resolve) => {
+      this.#answer.once("close", () => {
+        this.#ending.abort();
+        resolve();
+      });
+    });
     try {
       if (stranger !== null) throw new Refusal(stranger);
       const understood = understand(this.#message, tunnel?.host ?? null);
@@ -60,8 +64,12 @@ export class Exchange {
       if (understood.refused !== null) throw new Refusal(understood.refused);
       await this.#forward(understood);
     } catch (error) {
-      this.#refuse(error instanceof Refusal ? error.code : "proxy.upstream");
+      if (this.#answer.headersSent) this.#cut(error);
+      else this.#refuse(error instanceof Refusal ? error.code : "proxy.upstream");
     }
+    await closed;
+    clearTimeout(longest);
+    this.#report();
   }
 
   async #forward(understood: Understood): Promise<void> {
@@ -105,14 +113,18 @@ export class Exchange {
     await pipeline([upstream, body.received, ...body.stages, this.#answer]);
   }
 
+  /** What was begun is cut off, for its end must not look like one. */
+  #cut(error: unknown): void {
+    this.#answer.destroy();
+    if (error instanceof Refusal) this.#refused = error.code;
+    // Otherwise the sandbox has gone away, and nothing was refused.
+    else if (!isPrematureClose(error)) this.#refused = "proxy.upstream";
+  }
+
   #refuse(code: EgressRefusal): void {
     const answer = this.#answer;
-    // What was begun is cut off: its end must not look like one. Who went away was not refused.
-    if (answer.headersSent || answer.destroyed) {
-      if (code === "proxy.tooLarge" || !this.#ending.signal.aborted) this.#refused = code;
-      answer.destroy();
-      return;
-    }
+    // Who went away meanwhile was not refused.
+    if (answer.destroyed) return;
     this.#refused = code;
     const { status, headers, body } = refusalAnswer(code, this.#request);
     answer.writeHead(status, [...headers]);
@@ -138,4 +150,8 @@ export class Exchange {
       ms: Math.round(performance.now() - this.#startedAt),
     });
   }
+}
+
+function isPrematureClose(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ERR_STREAM_PREMATURE_CLOSE";
 }

@@ -65,6 +65,12 @@ function sendOnce(sending: Sending, kept: boolean): Promise<IncomingMessage> {
     });
     upstream.setTimeout(limits.idleMs, stop);
     upstream.once("finish", () => within(limits.headersMs));
+    // Nobody asked for another protocol.
+    upstream.once("upgrade", (_answer, socket) => {
+      settle();
+      socket.destroy();
+      reject(new Refusal("proxy.upstream"));
+    });
     upstream.once("response", (answer) => {
       settle();
       resolve(answer);

@@ -34,7 +34,7 @@ export class KnownSecretStream {
     // What reaches into the part that is held back may be the beginning of more than it is.
     const cut = last !== undefined && last.end > wanted && wanted - last.start <= longest;
     const upTo = cut ? Math.min(last.start, wanted) : Math.max(wanted, last?.end ?? 0);
-    this.#held = Uint8Array.from(bytes.subarray(upTo));
+    this.#held = bytes.subarray(upTo);
     if (spans.length === 0 || (cut && spans.length === 1)) return bytes.subarray(0, upTo);
     const pieces: Uint8Array[] = [];
     let at = 0;

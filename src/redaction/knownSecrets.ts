@@ -79,12 +79,19 @@ function formsOf(secret: string): readonly string[] {
   const forms = [
     secret,
     JSON.stringify(secret).slice(1, -1),
+    // As PHP and others write it.
+    JSON.stringify(secret)
+      .slice(1, -1)
+      .replaceAll("/", String.raw`\/`),
     JSON.stringify(JSON.stringify(secret).slice(1, -1)).slice(1, -1),
     Array.from(secret).toReversed().join(""),
     url,
     url.replaceAll("%20", "+"),
     url.replaceAll(/%[0-9A-F]{2}/g, (escape) => escape.toLowerCase()),
     url.replaceAll(/[!'()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`),
+    inHtml(secret, (mark) => named.get(mark) ?? mark),
+    inHtml(secret, (mark) => `&#${mark.charCodeAt(0)};`),
+    inHtml(secret, (mark) => `&#x${mark.charCodeAt(0).toString(16).toUpperCase()};`),
     escaped,
     escaped.toUpperCase(),
     hex,
@@ -93,6 +100,19 @@ function formsOf(secret: string): readonly string[] {
   ];
   // In a stream, and in a file that is no UTF-8, each byte is a character.
   return [...forms, ...forms.map((form) => Buffer.from(form).toString("latin1"))];
+}
+
+const named = new Map([
+  ["&", "&amp;"],
+  ["<", "&lt;"],
+  [">", "&gt;"],
+  ['"', "&quot;"],
+  ["'", "&#39;"],
+]);
+
+/** As the page of an error quotes it. */
+function inHtml(secret: string, escape: (mark: string) => string): string {
+  return secret.replaceAll(/[&<>"'`=/+]/g, escape);
 }
 
 /** Alone, and inside a longer text at any of the three places that a byte can have in base64. */
