@@ -83,6 +83,8 @@ export class Exchange {
     route.checkHost(understood.request.host);
     const most = rule.requestLimits?.bytes ?? Infinity;
     if ((understood.bodyBytes ?? 0) > most) throw new Refusal("proxy.tooLarge");
+    // Who waits for a host is not idle: from here on the host's connection has the times.
+    this.#message.socket.setTimeout(0);
     if (this.#message.headers.expect !== undefined) this.#answer.writeContinue();
     const body = new Bounded(most);
     this.#sent = body;

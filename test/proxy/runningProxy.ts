@@ -79,16 +79,20 @@ export class RunningProxy {
     return answered;
   }
 
-  /** The report of the next request, or of the one that was just made. */
+  /** The report with this number, as soon as it is there. */
   async nextReport(from: number): Promise<EgressReport> {
-    while (this.reports.length <= from) {
+    return this.reportOf((_report, index) => index === from);
+  }
+
+  /** The first report of its kind, as soon as it is there. */
+  async reportOf(isIt: (report: EgressReport, index: number) => boolean): Promise<EgressReport> {
+    for (;;) {
+      const report = this.reports.find(isIt);
+      if (report !== undefined) return report;
       await new Promise<void>((resolve) => {
         this.#heard.push(() => resolve());
       });
     }
-    const report = this.reports[from];
-    if (report === undefined) throw new Error("There is no report.");
-    return report;
   }
 
   /** Ends its standard input; resolves with its exit code. */
