@@ -27,6 +27,9 @@ for program in $programs; do
   path=$(PATH=/usr/bin:/bin:/usr/sbin:/sbin type -P "$program" 2>/dev/null || true)
   case $path in /*) add "$path" ;; esac
 done
+# What git fetches over HTTPS with.
+remote=$(git --exec-path 2>/dev/null || true)/git-remote-https
+[ ! -x "$remote" ] || add "$remote"
 # Debian's own Python, not one that a version manager put first.
 if [ -x /usr/bin/python3 ]; then
   add "$(readlink -f /usr/bin/python3)"

@@ -147,7 +147,6 @@ export class BashProcess {
     if (match === null) return null;
     const [, exitCode, marked, list = "", cwd = ""] = match;
     const processes = this.#seenBy(list) ?? (await this.#processes());
-    this.#transport.bridge?.open();
     const whole = await drained(command, marked === "0" ? answerWithinMs : drainWithinMs);
     if (this.#streams !== null) this.#streams.output = null;
     // A process that outlives its command keeps the streams it was born with, for itself. After a

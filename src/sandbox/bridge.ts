@@ -3,7 +3,7 @@ import { authoritiesPath, bridgePort, bridgePrograms } from "./bridgeScript.ts";
 import { untilThere } from "./untilThere.ts";
 import type { Warden } from "./warden.ts";
 
-const listenWithinMs = 5_000;
+const listenWithinMs = 3_000;
 
 /** What programs go by to find the proxy, and to trust it. Nothing of it is worth stealing. */
 export function proxyVariables(address: string): Readonly<Record<string, string>> {
@@ -36,27 +36,35 @@ export class Bridge {
   readonly #warden: Warden;
   readonly #log: Log;
   readonly #said = new Set<string>();
-  #up: Promise<Readonly<Record<string, string>>> | null = null;
+  /** What did not listen in time is not waited for again. */
+  #patienceMs = listenWithinMs;
 
   constructor(warden: Warden, log: Log) {
     this.#warden = warden;
     this.#log = log;
   }
 
-  /** Resolves with what commands get, as soon as it listens; with nothing where nothing can. */
-  async up(): Promise<Readonly<Record<string, string>>> {
-    this.#up ??= this.#start();
-    return this.#up;
-  }
-
   /**
-   * Begins to start it, or to see whether it is still there, for a command may have ended it;
-   * whoever needs it waits for {@link up}.
+   * Starts it where it does not run, for a command may have ended it. Resolves with what commands
+   * get as soon as it listens; with nothing where nothing can. Throws `sandbox.lost`.
    */
-  open(): void {
-    this.#up = this.#start();
-    // A place that is gone says so to the next command.
-    this.#up.catch(() => undefined);
+  async up(): Promise<Readonly<Record<string, string>>> {
+    const giveUpAt = performance.now() + this.#patienceMs;
+    const found = await untilThere(async () => {
+      const answer = await this.#warden.ask("bridge");
+      const [runner = "", listens = ""] = answer.split(";");
+      if (runner === "") return "none";
+      if (listens !== "") return "up";
+      return performance.now() > giveUpAt ? "late" : null;
+    });
+    this.#patienceMs = found === "up" ? listenWithinMs : 0;
+    if (found === "up") return proxyVariables(`http://127.0.0.1:${bridgePort}`);
+    this.#complain(
+      found === "none"
+        ? `Commands have no way to the proxy: there is none of ${bridgePrograms} in this sandbox. Install one of them in its image.`
+        : "Commands have no way to the proxy: nothing listens on its port in this sandbox.",
+    );
+    return {};
   }
 
   /** One more control of a place with a proxy. Throws `sandbox.lost`. */
@@ -68,24 +76,6 @@ export class Bridge {
       found: held ? "it listens" : "none does, so commands do not find the proxy",
       verdict: held ? "held" : "gap",
     };
-  }
-
-  async #start(): Promise<Readonly<Record<string, string>>> {
-    const giveUpAt = performance.now() + listenWithinMs;
-    const listening = await untilThere(async () => {
-      const answer = await this.#warden.ask("bridge");
-      const [runner = "", listens = ""] = answer.split(";");
-      if (runner === "") return "none";
-      if (listens !== "") return "up";
-      return performance.now() > giveUpAt ? "late" : null;
-    });
-    if (listening === "up") return proxyVariables(`http://127.0.0.1:${bridgePort}`);
-    this.#complain(
-      listening === "none"
-        ? `Commands have no way to the proxy: there is none of ${bridgePrograms} in this sandbox. Install one of them in its image.`
-        : "Commands have no way to the proxy: nothing listens on its port in this sandbox.",
-    );
-    return {};
   }
 
   #complain(sentence: string): void {

@@ -139,7 +139,8 @@ export class BubblewrapPlace {
       if (stream !== null && stream !== undefined && "end" in stream) stream.end(input ?? "");
     }
     this.#warden.connect((line) => child.stdin?.write(line));
-    this.bridge?.open();
+    // It starts beside the rest; whoever needs it waits for it, and hears what was wrong.
+    this.bridge?.up().catch(() => undefined);
     try {
       await this.#warden.whileHere(this.#warden.processes(), startWithinMs);
     } catch (error) {
@@ -172,10 +173,7 @@ export class BubblewrapPlace {
       processes: async () => this.#warden.processes(),
       interrupt: (shell) => this.#warden.tell(`interrupt ${shell}`),
       bridge: this.bridge,
-      killAllBut: (keep) => {
-        this.#warden.tell(`kill ${keep.join(" ")}`);
-        this.bridge?.open();
-      },
+      killAllBut: (keep) => this.#warden.tell(`kill ${keep.join(" ")}`),
     };
   }
 

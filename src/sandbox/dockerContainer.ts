@@ -64,7 +64,8 @@ export class DockerContainer {
     // Podman gives the warden the request's body as its first input: that is not for it.
     stream.write("\n");
     await this.#container.start();
-    this.#bridge?.open();
+    // It starts beside the rest; whoever needs it waits for it, and hears what was wrong.
+    this.#bridge?.up().catch(() => undefined);
   }
 
   /** Null in a place without a proxy. */
@@ -85,10 +86,7 @@ export class DockerContainer {
       processes: async () => this.#warden.processes(),
       interrupt: (shell) => this.#warden.tell(`interrupt ${shell}`),
       bridge: this.#bridge,
-      killAllBut: (keep) => {
-        this.#warden.tell(`kill ${keep.join(" ")}`);
-        this.#bridge?.open();
-      },
+      killAllBut: (keep) => this.#warden.tell(`kill ${keep.join(" ")}`),
     };
   }
 

@@ -35,7 +35,7 @@ export async function dockerPlace(
     session,
     tree,
     dev: null,
-    egress: null,
+    egress: engine.egress ?? null,
     state: place,
     log: (line) => lines.push(line),
   });

@@ -8,6 +8,7 @@ import { run, text } from "../contracts/sandbox.ts";
 import { startEngine, type TestEngine } from "../harness/engine.ts";
 import { dockerPlace } from "./dockerPlace.ts";
 import { startRelay } from "./engineRelay.ts";
+import { EgressUnderTest } from "./wayOutCases.ts";
 
 const engine = await startEngine();
 if ("skipped" in engine) {
@@ -21,7 +22,7 @@ if ("skipped" in engine) {
 function realContainer(own: TestEngine): void {
   suite("a container proves each control of its policy", () => {
     test("every one is held, shown from inside, and the sandbox goes on working", async (context) => {
-      const place = await dockerPlace(own);
+      const place = await dockerPlace({ ...own, egress: new EgressUnderTest([]) });
       context.after(async () => place.close());
       const findings = await place.sandbox.check();
       assert.deepEqual(
@@ -32,6 +33,8 @@ function realContainer(own: TestEngine): void {
       assert.equal(found["process.capabilities"], "none");
       assert.equal(found["root.readOnly"], "read-only");
       assert.equal(found["network.routes"], "no route");
+      assert.equal(found["proxy.there"], "its socket and its authorities");
+      assert.equal(found["proxy.bridge"], "it listens");
       assert.equal(found["trial.memoryHog"], "killed, out of memory");
       assert.match(found["trial.forkBomb"] ?? "", /^2\d\d processes$/u);
       assert.match(found["trial.systemCalls"] ?? "", /^refused: io_uring_setup unshare mount /u);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { readFile, readdir, readlink } from "node:fs/promises";
+import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -52,12 +53,18 @@ const probes: Readonly<Record<string, string>> = {
   "an address of the machine": "curl -sS -m 3 --noproxy '*' http://HOST/ && echo out",
 };
 
+export const gitClone = "git clone -q UPSTREAM/repo.git got && cat got/README";
+
+/** An address of this machine that is no loopback. */
+export function hostAddress(): string {
+  const all = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  return all.find(({ family, internal }) => family === "IPv4" && !internal)?.address ?? "192.0.2.1";
+}
+
 interface Place {
   readonly under: SandboxUnderTest;
   readonly egress: EgressUnderTest;
   readonly upstream: Upstream;
-  /** An address of this machine that is no loopback. */
-  readonly host: string;
 }
 
 /** What holds of every place with a way out. */
@@ -91,10 +98,10 @@ export function wayOutCases(place: () => Place): void {
   });
 
   test("no way but the proxy leads out, and the proxy sees nothing of those that were tried", async () => {
-    const { upstream, egress, host } = place();
+    const { upstream, egress } = place();
     const before = egress.lines.length;
     for (const [what, probe] of Object.entries(probes)) {
-      const command = probe.replace("UPSTREAM", upstream.url).replace("HOST", host);
+      const command = probe.replace("UPSTREAM", upstream.url).replace("HOST", hostAddress());
       assert.doesNotMatch(await output(`(${command})`), /^out$/mu, what);
     }
     assert.deepEqual(egress.lines.slice(before), []);
@@ -134,7 +141,7 @@ export function wayOutCases(place: () => Place): void {
   test("a command that ends the bridge, or everything, leaves the next one its way", async () => {
     const { upstream, under } = place();
     const get = `${through} curl -sS -o /dev/null -w '%{http_code}' ${upstream.url}/snippets/durability`;
-    await output("pkill -KILL -f 'INADDR_LOOPBACK|AF_UNIX|allowHalfOpen'; true");
+    await output("pkill -KILL -f 'INADDR_LOOPBACK|AF_UNIX|allowHalfOpen'; sleep 0.1");
     assert.equal(await output(get), "200");
     await run(under.sandbox, "kill -KILL -1", 10_000);
     assert.equal(await output(get), "200");
@@ -155,17 +162,10 @@ export function wayOutCases(place: () => Place): void {
     assert.equal((await proxiesOf(under.state)).length, 1);
   });
 
-  test("the place proves that the way is there and that nobody inside can change it", async () => {
-    const findings = await place().under.sandbox.check();
-    assert.deepEqual(
-      findings.filter(({ verdict }) => verdict === "broken"),
-      [],
-    );
-    const held = findings.filter(({ control }) => control.startsWith("proxy."));
-    assert.deepEqual(
-      held.map(({ verdict }) => verdict),
-      ["held", "held"],
-    );
+  test("nobody inside can change what leads to the proxy, or whom it trusts", async () => {
+    const tries =
+      "cd /agent/proxy; for way in 'touch x' 'rm -f proxy.sock' 'ln -sf /tmp/x proxy.sock' 'cp /etc/passwd authorities.pem' 'chmod 777 .'; do $way 2>/dev/null && echo $way; done; cd";
+    assert.equal(await output(tries), "");
   });
 }
 

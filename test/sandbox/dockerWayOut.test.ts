@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
+import { after, before, suite, test } from "node:test";
+import Docker from "dockerode";
+import { CairnError } from "../../src/core/errors.ts";
+import { run, text } from "../contracts/sandbox.ts";
+import { startEngine, startPodman, type TestEngine } from "../harness/engine.ts";
+import { type DockerUnderTest, dockerPlace } from "./dockerPlace.ts";
+import { startUpstream, type Upstream } from "./upstream.ts";
+import { EgressUnderTest, gitClone, proxiesOf, through, wayOutCases } from "./wayOutCases.ts";
+
+const engine = await startEngine();
+if ("skipped" in engine) test("the way out of a container", { skip: engine.skipped });
+else wayOutOf(engine);
+const podman = await startPodman();
+if ("skipped" in podman) test("the way out of Podman's container", { skip: podman.skipped });
+else wayOutOfPodman(podman);
+
+function wayOutOf(own: TestEngine): void {
+  suite("the way out of a container", () => {
+    let upstream: Upstream;
+    let under: DockerUnderTest;
+    let egress: EgressUnderTest;
+    const opened = async (): Promise<DockerUnderTest> =>
+      dockerPlace({ ...own, egress: new EgressUnderTest([upstream.rule]) });
+    before(async () => {
+      upstream = await startUpstream();
+      egress = new EgressUnderTest([upstream.rule]);
+      under = await dockerPlace({ ...own, egress });
+    });
+    after(async () => {
+      await under?.close();
+      await upstream?.close();
+      await own.stop();
+    });
+
+    wayOutCases(() => ({ under, egress, upstream }));
+
+    test("git clone works as the first command, and a stop leaves nothing", async () => {
+      const place = await opened();
+      const line = `${through} ${gitClone.replace("UPSTREAM", upstream.url)}`;
+      assert.match(text((await run(place.sandbox, line)).stdout), /^A repository\.$/mu);
+      assert.equal((await proxiesOf(place.state)).length, 1);
+      await place.sandbox.stop();
+      await nothingLeft(own, place);
+      await place.close();
+    });
+
+    test("a secret that is missing is named before a container is made", async (context) => {
+      const broken = new EgressUnderTest([upstream.rule]);
+      Object.defineProperty(broken.rules, "now", {
+        get: () => {
+          throw new CairnError("secret.missing", "There is no secret wiki-token.");
+        },
+      });
+      const place = await dockerPlace({ ...own, egress: broken });
+      context.after(async () => place.close());
+      await assert.rejects(place.sandbox.start(), (error) =>
+        CairnError.is(error, "secret.missing"),
+      );
+      await nothingLeft(own, place);
+    });
+  });
+}
+
+function wayOutOfPodman(own: TestEngine): void {
+  test("Podman's container has the same way out", async (context) => {
+    const upstream = await startUpstream();
+    const place = await dockerPlace({ ...own, egress: new EgressUnderTest([upstream.rule]) });
+    context.after(async () => {
+      await place.close();
+      await upstream.close();
+      await own.stop();
+    });
+    const line = `${through} ${gitClone.replace("UPSTREAM", upstream.url)}`;
+    assert.match(text((await run(place.sandbox, line)).stdout), /^A repository\.$/mu);
+  });
+}
+
+async function nothingLeft(own: TestEngine, { state, session }: DockerUnderTest): Promise<void> {
+  const label = [`cairn.session=${session}`];
+  const docker = new Docker(own);
+  assert.deepEqual(await docker.listContainers({ all: true, filters: { label } }), []);
+  assert.deepEqual(await docker.listNetworks({ filters: { label } }), []);
+  assert.deepEqual(await proxiesOf(state), []);
+  const left = (await readdir(state)).filter((name) => /^(?:proxy|pipes)-/u.test(name));
+  assert.deepEqual(left, []);
+}
