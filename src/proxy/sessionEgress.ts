@@ -1,4 +1,5 @@
 import { chmod, open, rename, rm, symlink, writeFile, type FileHandle } from "node:fs/promises";
+import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import type { EgressReport, EgressRules } from "../core/egress.ts";
@@ -144,8 +145,10 @@ export class SessionEgress implements Egress {
     this.#carried.add(near);
     near.on("error", () => near.destroy()).on("close", () => this.#carried.delete(near));
     try {
+      // Whoever only looks whether somebody listens is not worth a process.
+      await once(near, "readable");
       const listening = await this.#listening;
-      if (listening === null) throw new Error("it was closed");
+      if (near.readableLength === 0 || listening === null) return void near.end();
       const { socket } = await this.#proxy(listening);
       const path = socketPath(listening, socket);
       const far = connect({ path, allowHalfOpen: true });
