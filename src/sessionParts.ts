@@ -31,6 +31,7 @@ import { reap } from "./sandbox/reaper.ts";
 import { engineSocket } from "./sandbox/engineSocket.ts";
 import { KnownTools } from "./sandbox/knownTools.ts";
 import { RuntimeLog, runtimeLogFiles } from "./sandbox/runtimeLog.ts";
+import { removeOfTheDead } from "./sandbox/ownDirectory.ts";
 import { Worker } from "./sandbox/worker.ts";
 import type { Workers } from "./sandbox/workers.ts";
 import { parseSkillSource } from "./skills/parseSkillSource.ts";
@@ -304,6 +305,8 @@ export class PartsMaker {
 
   /** A killed process leaves its copy; the records have all of it that counts. */
   async removeCopiesOfTheDead(id: string): Promise<void> {
+    // Sockets and pipes that it shared with its sandbox.
+    for (const kind of ["pipes", "proxy"]) await removeOfTheDead(this.#home(id), kind);
     const copies = join(this.#home(id), "copies");
     const names = await readdir(copies).catch(() => []);
     const left = names.filter((name) => isDead(decodeURIComponent(name)));

@@ -146,6 +146,8 @@ export function noDirectory(cwd: string): CairnError {
 async function startBash(open: OpenShell): Promise<BashProcess> {
   const records = new SideRecords();
   const ended = deferred<number | null>();
+  // A place that is lost before there is a bash has told whoever opened it.
+  ended.promise.catch(() => undefined);
   const side = (bytes: Buffer): void => records.push(bytes);
   const transport = await open({ side, ended: ended.resolve, lost: ended.reject });
   const bash = new BashProcess(transport, records, ended.promise);

@@ -6,15 +6,22 @@ import { CairnError } from "../../src/core/errors.ts";
 import { run, text } from "../contracts/sandbox.ts";
 import { startEngine, startPodman, type TestEngine } from "../harness/engine.ts";
 import { type DockerUnderTest, dockerPlace } from "./dockerPlace.ts";
+import { startRelay } from "./engineRelay.ts";
 import { startUpstream, type Upstream } from "./upstream.ts";
 import { EgressUnderTest, gitClone, proxiesOf, through, wayOutCases } from "./wayOutCases.ts";
 
 const engine = await startEngine();
 if ("skipped" in engine) test("the way out of a container", { skip: engine.skipped });
-else wayOutOf(engine);
+else {
+  after(async () => engine.stop());
+  wayOutOf(engine);
+}
 const podman = await startPodman();
 if ("skipped" in podman) test("the way out of Podman's container", { skip: podman.skipped });
-else wayOutOfPodman(podman);
+else {
+  after(async () => podman.stop());
+  wayOutOfPodman(podman);
+}
 
 function wayOutOf(own: TestEngine): void {
   suite("the way out of a container", () => {
@@ -31,7 +38,6 @@ function wayOutOf(own: TestEngine): void {
     after(async () => {
       await under?.close();
       await upstream?.close();
-      await own.stop();
     });
 
     wayOutCases(() => ({ under, egress, upstream }));
@@ -44,6 +50,29 @@ function wayOutOf(own: TestEngine): void {
       await place.sandbox.stop();
       await nothingLeft(own, place);
       await place.close();
+    });
+
+    test("whatever fails while a container is started, nothing of it is left", async () => {
+      const steps = await requestsOfAStart(own);
+      assert.ok(steps.length > 8);
+      const tries = [...new Set(steps)].map(async (step) => {
+        const place = await failingAt(own, step);
+        await assert.rejects(place.sandbox.start(), CairnError, step);
+        await nothingLeft(own, place);
+        await place.close();
+      });
+      await Promise.all(tries);
+    });
+
+    test("where no mark can be left, no container is made and no proxy stays", async (context) => {
+      const place = await dockerPlace({
+        ...own,
+        egress: new EgressUnderTest([]),
+        marks: "/dev/null",
+      });
+      context.after(async () => place.close());
+      await assert.rejects(place.sandbox.start());
+      await nothingLeft(own, place);
     });
 
     test("a secret that is missing is named before a container is made", async (context) => {
@@ -70,11 +99,51 @@ function wayOutOfPodman(own: TestEngine): void {
     context.after(async () => {
       await place.close();
       await upstream.close();
-      await own.stop();
     });
     const line = `${through} ${gitClone.replace("UPSTREAM", upstream.url)}`;
     assert.match(text((await run(place.sandbox, line)).stdout), /^A repository\.$/mu);
   });
+}
+
+/** Requests to the engine, without what differs from start to start. */
+function kindOf(request: string): string {
+  return request.replace(/\?.*/u, "").replaceAll(/[0-9a-f]{64}/gu, "ID");
+}
+
+async function requestsOfAStart(own: TestEngine): Promise<readonly string[]> {
+  const seen: string[] = [];
+  const toEngine = (request: string, body: string): string => {
+    seen.push(kindOf(request));
+    return body;
+  };
+  const relay = await startRelay(own.socketPath, { toEngine });
+  const place = await dockerPlace({ ...own, socketPath: relay.socketPath });
+  await place.sandbox.start();
+  const steps = seen.slice();
+  await place.close();
+  await relay.close();
+  return steps;
+}
+
+/** A place whose engine answers one kind of request with an error, and does not do what needs a body. */
+async function failingAt(own: TestEngine, step: string): Promise<DockerUnderTest> {
+  const relay = await startRelay(own.socketPath, {
+    toEngine: (request, body) => (kindOf(request) === step && body !== "" ? "{" : body),
+    toClient: (bytes, request) =>
+      kindOf(request) === step
+        ? Buffer.from(
+            bytes.toString("latin1").replace(/^HTTP\/1\.1 [1-3]\d\d/u, "HTTP/1.1 500"),
+            "latin1",
+          )
+        : bytes,
+  });
+  const egress = new EgressUnderTest([]);
+  const place = await dockerPlace({ ...own, socketPath: relay.socketPath, egress });
+  const close = async (): Promise<void> => {
+    await place.close();
+    await relay.close();
+  };
+  return { ...place, close };
 }
 
 async function nothingLeft(own: TestEngine, { state, session }: DockerUnderTest): Promise<void> {
