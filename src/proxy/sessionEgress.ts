@@ -1,4 +1,13 @@
-import { chmod, open, rename, rm, symlink, writeFile, type FileHandle } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  open,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+  type FileHandle,
+} from "node:fs/promises";
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
@@ -25,13 +34,16 @@ export interface SessionEgressOptions {
 const keptRefused = 100;
 const socketName = "proxy.sock";
 const authoritiesName = "authorities.pem";
+const sandboxUser = 1000;
+/** Of a socket, on Linux, without its end mark. */
+const longestPath = 107;
 /** The host's own listener, which is there before any proxy is. */
 const doorName = "door.sock";
 
 /** The directory of one place, while it listens. */
 interface Listening {
   readonly directory: string;
-  /** Paths of sockets are short; this one stands for the directory whatever its length is. */
+  /** Stands for the directory where its path is too long for a socket. */
   readonly handle: FileHandle;
   readonly authority: AuthorityText;
   readonly door: Server;
@@ -134,8 +146,9 @@ export class SessionEgress implements Egress {
   /** Lets the name that the place knows lead to one of the sockets. */
   async #point({ directory }: Listening, to: string): Promise<void> {
     const next = join(directory, `next-${to}`);
-    // Whoever can reach the directory is the session's sandbox, as another user.
-    await chmod(join(directory, to), 0o666);
+    await chmod(join(directory, to), 0o600);
+    // The sandbox's user is never root, also where this process is.
+    if (process.getuid?.() === 0) await chown(join(directory, to), sandboxUser, sandboxUser);
     await symlink(to, next);
     await rename(next, join(directory, socketName));
   }
@@ -211,9 +224,9 @@ export class SessionEgress implements Egress {
 }
 
 function socketPath({ directory, handle }: Listening, name: string): string {
-  return process.platform === "linux"
-    ? `/proc/self/fd/${handle.fd}/${name}`
-    : join(directory, name);
+  const path = join(directory, name);
+  const fits = Buffer.byteLength(path) <= longestPath;
+  return fits || process.platform !== "linux" ? path : `/proc/self/fd/${handle.fd}/${name}`;
 }
 
 /** Whole at any time: what is read while it is written is the one before. */

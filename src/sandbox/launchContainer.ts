@@ -2,6 +2,7 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type Docker from "dockerode";
 import type { Container, ContainerCreateOptions } from "dockerode";
+import * as z from "zod";
 import { CairnError } from "../core/errors.ts";
 import type { Finding } from "../core/ports.ts";
 import { labelsFor } from "./containerLabels.ts";
@@ -60,9 +61,11 @@ export async function launch(
   image: Docker.ImageInspectInfo,
 ): Promise<Launched> {
   await mkdir(options.state, { recursive: true });
-  const wayOut = await WayOut.open(options.state, options.egress);
+  const engine = await answerOf(engineKind(docker, options), lost);
+  if (options.egress !== null && !engine.sharesSockets) options.log(noSockets);
+  const wayOut = await WayOut.open(options.state, engine.sharesSockets ? options.egress : null);
   try {
-    return await launchWith(docker, options, image, wayOut);
+    return await launchWith(docker, options, image, { wayOut, podman: engine.podman });
   } catch (error) {
     await wayOut?.close();
     throw error;
@@ -73,14 +76,13 @@ async function launchWith(
   docker: Docker,
   options: DockerSandboxOptions,
   image: Docker.ImageInspectInfo,
-  wayOut: WayOut | null,
+  { wayOut, podman }: Pick<Launched, "wayOut" | "podman">,
 ): Promise<Launched> {
   const { session, keeper, marks, socketPath, log, dev } = options;
   const startedAt = Date.now();
   const places = { ...options, proxy: wayOut?.directory ?? null };
   const user = await handOver(places);
   const name = `cairn-${session}`;
-  const podman = await answerOf(isPodman(docker), lost);
   const body = containerBody({
     ...options,
     ...places,
@@ -216,8 +218,29 @@ async function systemCallsFile({ state }: DockerSandboxOptions): Promise<string>
   return path;
 }
 
-/** Podman answers as Docker does, and says less about what it made. */
-async function isPodman(docker: Docker): Promise<boolean> {
-  const { Components: components } = await docker.version();
-  return components.some(({ Name: name }) => name.startsWith("Podman"));
+/** Said where a socket of this machine is no socket inside, and so commands have no way to a proxy. */
+const noSockets =
+  "Nothing can leave this sandbox: its engine runs in a machine of its own, where a socket of this one cannot be reached.";
+
+const version = z.object({
+  Platform: z.object({ Name: z.string() }).optional(),
+  Components: z.array(z.object({ Name: z.string() })),
+});
+
+/**
+ * Podman answers as Docker does, and says less about what it made. An engine that runs in a machine
+ * of its own shows files of this one, and no sockets.
+ */
+async function engineKind(
+  docker: Docker,
+  { socketPath }: DockerSandboxOptions,
+): Promise<{ readonly podman: boolean; readonly sharesSockets: boolean }> {
+  const { Platform, Components } = version.parse(await docker.version());
+  const address = process.env["DOCKER_HOST"] ?? "";
+  const local = socketPath !== null || address === "" || address.startsWith("unix:");
+  const desktop = /desktop/i.test(Platform?.Name ?? "");
+  return {
+    podman: Components.some(({ Name }) => Name.startsWith("Podman")),
+    sharesSockets: process.platform === "linux" && local && !desktop,
+  };
 }

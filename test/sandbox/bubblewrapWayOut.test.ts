@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, open, readdir, rm } from "node:fs/promises";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
@@ -99,6 +100,22 @@ suite("the way out of bubblewrap", { skip: skipped ?? false }, () => {
     context.after(async () => place.close());
     await run(place.sandbox, "true");
     assert.deepEqual(await proxiesOf(place.state), []);
+  });
+
+  test("a path that is too long for a socket is no hindrance", async (context) => {
+    const long = await mkdtemp(join(tmpdir(), `cairn-${"long-".repeat(30)}`));
+    const own = new EgressUnderTest([]);
+    context.after(async () => {
+      await own.close();
+      await rm(long, { recursive: true, force: true });
+    });
+    await own.listen(long);
+    const handle = await open(long);
+    context.after(async () => handle.close());
+    const socket = connect(`/proc/self/fd/${handle.fd}/proxy.sock`);
+    socket.end("GET http://elsewhere.example/ HTTP/1.1\r\nHost: elsewhere.example\r\n\r\n");
+    const [answer] = await once(socket, "data");
+    assert.match(String(answer), /^HTTP\/1\.1 403 /u);
   });
 
   test("where nothing may leave there is no proxy to find", async (context) => {

@@ -64,6 +64,19 @@ function wayOutOf(own: TestEngine): void {
       await Promise.all(tries);
     });
 
+    test("an engine in a machine of its own gives a sandbox without a way out, and it is said", async (context) => {
+      const relay = await startRelay(own.socketPath, { toClient: asDesktop });
+      const without = { egress: new EgressUnderTest([]), socketPath: relay.socketPath };
+      const place = await dockerPlace({ ...own, ...without });
+      context.after(async () => {
+        await place.close();
+        await relay.close();
+      });
+      const seen = await run(place.sandbox, "ls /agent; env | grep -ci proxy");
+      assert.equal(text(seen.stdout), "logs\nruntime\nsecrets\n0\n");
+      assert.match(place.lines.join("\n"), /^Nothing can leave this sandbox: its engine/mu);
+    });
+
     test("where no mark can be left, no container is made and no proxy stays", async (context) => {
       const place = await dockerPlace({
         ...own,
@@ -103,6 +116,18 @@ function wayOutOfPodman(own: TestEngine): void {
     const line = `${through} ${gitClone.replace("UPSTREAM", upstream.url)}`;
     assert.match(text((await run(place.sandbox, line)).stdout), /^A repository\.$/mu);
   });
+}
+
+/** Lets the engine say of itself what Docker Desktop says. */
+function asDesktop(bytes: Buffer, request: string): Buffer {
+  if (!kindOf(request).endsWith("/version")) return bytes;
+  const [head = "", body = ""] = bytes.toString("latin1").split("\r\n\r\n");
+  const other = body.replace(
+    /"Platform":\{"Name":"[^"]*"\}/u,
+    '"Platform":{"Name":"Docker Desktop 4.40.0"}',
+  );
+  const sized = head.replace(/content-length: \d+/iu, `Content-Length: ${other.length}`);
+  return Buffer.from(`${sized}\r\n\r\n${other}`, "latin1");
 }
 
 /** Requests to the engine, without what differs from start to start. */
