@@ -14,6 +14,11 @@ type Target =
   | { readonly kind: "unread" }
   | { readonly kind: "part"; readonly part: CommandPart };
 
+interface Opinion {
+  readonly verdict: Verdict;
+  readonly by: ScopedRule;
+}
+
 const strictness = { allow: 0, ask: 1, deny: 2 } as const;
 
 /**
@@ -71,9 +76,10 @@ export function rulesFor(
 ): readonly ScopedRule[] {
   const sealed = tool === "egress" && profile.defaults?.R3 === "deny";
   const others = sealed ? set.rules.filter(({ rule }) => rule.decision !== "allow") : set.rules;
-  return [...profileRules(profile), ...others].filter((one) =>
-    concerns(one, { tool, session }, folder),
-  );
+  const own = profileRules(profile);
+  const about = { tool, session };
+  const all = own.length === 0 ? others : [...own, ...others];
+  return all.filter((one) => concerns(one, about, folder));
 }
 
 function targetsOf({ command }: Action): readonly Target[] {
@@ -93,12 +99,12 @@ function decideTarget(
   if (usual === "deny" && !isRequest) return byDefault("deny", action, profile);
   const guarded = guardedPlace(target, profile);
   if (guarded !== null) return { verdict: "deny", rule: null, why: guarded };
-  let found: { readonly verdict: Verdict; readonly by: ScopedRule } | null = null;
-  for (const by of rules) {
+  const found = rules.reduce<Opinion | null>((strictest, by) => {
     const verdict = opinion(by.rule, action, target);
-    if (verdict === null) continue;
-    if (found === null || strictness[verdict] > strictness[found.verdict]) found = { verdict, by };
-  }
+    if (verdict === null) return strictest;
+    const stricter = strictest === null || strictness[verdict] > strictness[strictest.verdict];
+    return stricter ? { verdict, by } : strictest;
+  }, null);
   if (found === null || (usual === "deny" && found.verdict === "ask")) {
     return byDefault(usual, action, profile);
   }
@@ -213,18 +219,23 @@ function isRecord(value: JsonValue): value is Record<string, JsonValue> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** To forbid a program is to forbid it under each of its paths; to allow it is to allow what was named. */
+/**
+ * To forbid a program is to forbid it under each of its paths; to allow it is to allow what was
+ * named. A plain loop: it runs for every rule, and what it left behind would be most of a decision.
+ */
 function begins(
   argv: readonly string[],
   { words, more }: NonNullable<Rule["command"]>,
   decision: Verdict,
 ): boolean {
   if (argv.length < words.length || (!more && argv.length > words.length)) return false;
-  return words.every((word, index) => {
+  for (let index = 0; index < words.length; index += 1) {
     const given = argv[index];
-    if (given === word) return true;
-    return index === 0 && decision !== "allow" && given?.split("/").at(-1) === word;
-  });
+    if (given === words[index]) continue;
+    const elsewhere = index === 0 && decision !== "allow";
+    if (!elsewhere || given?.split("/").at(-1) !== words[index]) return false;
+  }
+  return true;
 }
 
 /** What a profile says of single tools, and what its sandbox may reach, are rules of its session. */
