@@ -71,6 +71,22 @@ const editorBeside = {
   },
 };
 
+/**
+ * Whoever imports `node:http` gets all that it exports, and with it node's WebSocket and fetch, which
+ * are read then: 5 MB, and some of the start. Whoever requires it does not.
+ */
+const requiredBuiltins = {
+  name: "required-builtins",
+  setup(bundler) {
+    bundler.onResolve({ filter: /^node:/ }, ({ path, kind }) =>
+      kind === "import-statement" ? { path, namespace: "required" } : { path, external: true },
+    );
+    bundler.onLoad({ filter: /.*/, namespace: "required" }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(path)});`,
+    }));
+  },
+};
+
 /** One entry a call that cannot share chunks with another. */
 const bundles = [
   {
@@ -104,6 +120,7 @@ const bundles = [
     // A process of its own, started once a session: small, so that it is there soon.
     ...node,
     entryPoints: { proxy: "src/proxy/main.ts" },
+    plugins: [requiredBuiltins],
   },
   {
     ...common,

@@ -7,6 +7,7 @@ import { answerToStart } from "./answerToStart.ts";
 import { memory } from "./memory.ts";
 import type { Measure, Metric } from "./metric.ts";
 import { parseCommand } from "./parseCommand.ts";
+import { proxy } from "./proxy.ts";
 import { recordCommit } from "./recordCommit.ts";
 import { redactText } from "./redactText.ts";
 import { serviceCall } from "./serviceCall.ts";
@@ -59,6 +60,10 @@ const measures: readonly { readonly gives: readonly string[]; readonly measure: 
   { gives: ["parse.p50_ms"], measure: parseCommand },
   { gives: ["policy.p99_ms"], measure: decisions },
   { gives: ["service.call.p50_ms"], measure: serviceCall },
+  {
+    gives: ["proxy.plain.p50_ms", "proxy.tls.p50_ms", "proxy.mb_s", "proxy.rss_mb"],
+    measure: proxy,
+  },
   { gives: ["submit.to.wire.p95_ms"], measure: submitToWire },
   { gives: ["answer.to.start.p95_ms"], measure: answerToStart },
   { gives: ["activate.p95_ms"], measure: activation },

@@ -32,6 +32,7 @@ export const plants: readonly Plant[] = [
   { path: "src/tools/p09.ts", rule: map, source: 'export * from "../sandbox/dockerSandbox.ts";' },
   { path: "src/tools/p10.ts", rule: map, source: 'export * from "../../test/fakes/fake.ts";' },
   { path: "src/sandbox/p11.ts", rule: map, source: 'export { OpenAI } from "openai";' },
+  { path: "src/proxy/p44.ts", rule: map, source: 'export * from "../redaction/secrets.ts";' },
   { path: "src/model/p12.ts", rule: map, source: 'export { default } from "dockerode";' },
   { path: "src/durable/p13.ts", rule: map, source: 'export { request } from "node:http";' },
   { path: "src/snapshot/p14.ts", rule: map, source: 'export { spawn } from "node:child_process";' },

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
-import type { RequestListener } from "node:http";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { createServer } from "node:net";
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { RunningProxy } from "./runningProxy.ts";
@@ -10,60 +10,61 @@ const token = "t0k/en+of=the&echo-0123456789abc";
 const login = Buffer.from("anna:her-pass-word-1").toString("base64");
 const marker = "[redacted: known secret]";
 
+interface Echo {
+  readonly message: IncomingMessage;
+  readonly answer: ServerResponse;
+  readonly sent: string;
+  readonly body: Buffer;
+}
+
+function coded(coding: string, fold: (body: Buffer) => Buffer): (echo: Echo) => unknown {
+  return ({ answer, body }) =>
+    answer.writeHead(200, { "Content-Encoding": coding }).end(fold(body));
+}
+
 /** All parts of an answer that can hold what was sent. */
+const parts: Readonly<Record<string, (echo: Echo) => unknown>> = {
+  "/body": ({ answer, body }) => answer.end(body),
+  "/length": ({ answer, body }) =>
+    answer.writeHead(200, { "Content-Length": body.length }).end(body),
+  "/page": ({ answer, sent }) =>
+    answer.writeHead(500).end(`<p>${sent.replaceAll("&", "&amp;")}</p>`),
+  "/reason": ({ answer, sent }) => answer.writeHead(401, `no ${sent}`).end("no"),
+  "/headers": ({ answer, sent }) =>
+    answer
+      .writeHead(200, { "X-Sent": sent, "WWW-Authenticate": `Bearer error="${sent}"` })
+      .end("see above"),
+  "/location": ({ answer, sent }) =>
+    answer.writeHead(302, { Location: `/a?t=${encodeURIComponent(sent)}` }).end(),
+  "/cookie": ({ answer }) =>
+    answer.writeHead(200, { "Set-Cookie": "session=as-good-as-the-token" }).end("ok"),
+  "/trailers": ({ answer, sent }) => {
+    answer.writeHead(200, { Trailer: "X-Sent" });
+    answer.write("body");
+    answer.addTrailers({ "X-Sent": sent });
+    answer.end();
+  },
+  "/gzip": coded("gzip", gzipSync),
+  "/deflate": coded("deflate", deflateSync),
+  "/br": coded("br", brotliCompressSync),
+  "/zstd": coded("zstd", zstdCompressSync),
+  "/twice": coded("br, gzip", (body) => gzipSync(brotliCompressSync(body))),
+  "/compress": coded("compress", (body) => body),
+  "/bomb": coded("gzip", () => gzipSync(Buffer.alloc(64 * 1024 * 1024))),
+  "/range": ({ answer, message: { headers } }) =>
+    answer.end(`${String(headers.range)} ${String(headers["accept-encoding"])}`),
+};
+
 const echo: RequestListener = (message, answer) => {
   const sent = String(message.headers.authorization);
   const body = Buffer.from(`you sent ${sent}, in base64 ${Buffer.from(sent).toString("base64")}\n`);
-  switch (message.url) {
-    case "/body":
-      return answer.end(body);
-    case "/length":
-      return answer.writeHead(200, { "Content-Length": body.length }).end(body);
-    case "/page":
-      return answer.writeHead(500).end(`<p>${sent.replaceAll("&", "&amp;")}</p>`);
-    case "/reason":
-      return answer.writeHead(401, `no ${sent}`).end("no");
-    case "/headers":
-      return answer
-        .writeHead(200, { "X-Sent": sent, "WWW-Authenticate": `Bearer error="${sent}"` })
-        .end("see above");
-    case "/location":
-      return answer.writeHead(302, { Location: `/a?t=${encodeURIComponent(sent)}` }).end();
-    case "/cookie":
-      return answer.writeHead(200, { "Set-Cookie": "session=as-good-as-the-token" }).end("ok");
-    case "/trailers":
-      answer.writeHead(200, { Trailer: "X-Sent" });
-      answer.write("body");
-      answer.addTrailers({ "X-Sent": sent });
-      return answer.end();
-    case "/gzip":
-      return answer.writeHead(200, { "Content-Encoding": "gzip" }).end(gzipSync(body));
-    case "/deflate":
-      return answer.writeHead(200, { "Content-Encoding": "deflate" }).end(deflateSync(body));
-    case "/br":
-      return answer.writeHead(200, { "Content-Encoding": "br" }).end(brotliCompressSync(body));
-    case "/zstd":
-      return answer.writeHead(200, { "Content-Encoding": "zstd" }).end(zstdCompressSync(body));
-    case "/twice":
-      return answer
-        .writeHead(200, { "Content-Encoding": "br, gzip" })
-        .end(gzipSync(brotliCompressSync(body)));
-    case "/compress":
-      return answer.writeHead(200, { "Content-Encoding": "compress" }).end(body);
-    case "/bomb":
-      return answer
-        .writeHead(200, { "Content-Encoding": "gzip" })
-        .end(gzipSync(Buffer.alloc(64 * 1024 * 1024)));
-    case "/range":
-      return answer.end(
-        `${String(message.headers.range)} ${String(message.headers["accept-encoding"])}`,
-      );
-    default:
-      // Split at the offset that the path names, each piece in a packet of its own.
-      const at = Number(message.url?.slice(1));
-      answer.write(body.subarray(0, at));
-      return setImmediate(() => answer.end(body.subarray(at)));
-  }
+  const { url = "" } = message;
+  const part = parts[url];
+  if (part !== undefined) return void part({ message, answer, sent, body });
+  // Split at the offset that the path names, each piece in a packet of its own.
+  const at = Number(url.slice(1));
+  answer.write(body.subarray(0, at));
+  setImmediate(() => answer.end(body.subarray(at)));
 };
 
 suite("S4: An upstream that echoes the header: the worker never sees it", () => {

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import {
   type EgressReport,
@@ -31,10 +30,11 @@ export class RunningProxy {
   readonly #heard: ((line: FromProxy) => void)[] = [];
 
   private constructor(command: readonly string[]) {
-    const [entry = "", ...words] = command;
-    this.process = spawn(process.execPath, [join(root, entry), ...words], {
+    this.process = spawn(process.execPath, [...command], {
       stdio: ["pipe", "pipe", "pipe"],
-      env: {},
+      cwd: root,
+      // One arena: memory of connections that are gone is used for the next ones.
+      env: { MALLOC_ARENA_MAX: "1" },
     });
     this.process.stderr?.on("data", (chunk: Buffer) => (this.spoken += chunk.toString()));
     if (this.process.stdout === null) throw new Error("It has no standard output.");
