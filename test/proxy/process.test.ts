@@ -88,3 +88,20 @@ test("a proxy on a unix socket lets through what a rule knows, refuses the rest,
     ],
   );
 });
+
+test("a rule that asks for what no rule may ends the proxy at its start, and the sentence names it", async () => {
+  const usual = rulesFor(80);
+  const [rule] = usual.allowed;
+  assert.notEqual(rule, undefined);
+  if (rule === undefined) return;
+  const wrong = [
+    { ...rule, addresses: ["169.254.0.0/16"] },
+    { ...rule, headers: { Host: "{{ wiki }}" } },
+  ];
+  const told = wrong.map((each) => RunningProxy.start({ ...usual, allowed: [each] }));
+  await assert.rejects(
+    told[0] ?? Promise.resolve(),
+    /rule wiki is wrong\. 169\.254\.0\.0\/16 cannot/,
+  );
+  await assert.rejects(told[1] ?? Promise.resolve(), /rule wiki is wrong\. The proxy sets Host/);
+});
