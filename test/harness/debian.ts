@@ -5,13 +5,16 @@ import { command, mustRun } from "./command.ts";
 const packages = [
   "bubblewrap",
   "chromium",
+  "curl",
   "docker.io",
   "faketime",
   "fonts-dejavu-core",
   "git",
   "podman",
   "postgresql",
+  "python3-pip",
   "runsc",
+  "socat",
   "strace",
 ] as const;
 
