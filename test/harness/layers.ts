@@ -17,6 +17,7 @@ type Layer = (typeof layers)[number];
 /** Rooms whose tests need neither a container engine nor an editor, for `npm run check`. */
 const fastRooms = ["core", "lint", "model", "tools"];
 
+const patient = ["test/cli/crash", "test/durable/crash", "test/simulation/"];
 /** They run in one extension host together. */
 const hostTests = "test/host";
 /** How many files may run a second time. */
@@ -40,9 +41,14 @@ async function runLayers(): Promise<number> {
     if (!values.fast && values.only !== "check") await installDebianPackages();
     await mustRun(process.execPath, ["esbuild.mjs"]);
     if (wanted("check")) await runChecks(tally);
-    if (wanted("unit")) await runNodeTests(filesOf("unit"), 2, tally);
+    const unit = wanted("unit") ? filesOf("unit") : [];
+    const browser = wanted("e2e") ? filesOf("e2e") : [];
+    // An editor waits as much as it works: beside it there is room for what nothing hurries.
+    const beside = browser.length > 0 ? unit.filter(isPatient) : [];
+    const first = unit.filter((file) => !beside.includes(file));
+    await runNodeTests(first, 2, tally);
     if (wanted("host")) await runHostTests(filesOf("host"), tally);
-    if (wanted("e2e")) await runBrowserTests(filesOf("e2e"), tally);
+    await Promise.all([runBrowserTests(browser, tally), runNodeTests(beside, 1, tally)]);
     if (positionals.length === 0) await runAgain(tally, filesOf("host"));
   } catch (error) {
     tally.fail("the test run", error instanceof Error ? error.message : String(error));
@@ -66,6 +72,11 @@ function testFiles(): readonly string[] {
 function layerOf(file: string): Layer {
   const [, room] = relative(root, file).split(/[\\/]/u);
   return room === "host" || room === "e2e" ? room : "unit";
+}
+
+/** Whether all that a file's tests expect holds on a machine that is as slow as it likes. */
+function isPatient(file: string): boolean {
+  return patient.some((path) => relative(root, file).startsWith(path));
 }
 
 async function runHostTests(files: readonly string[], tally: Tally): Promise<void> {
