@@ -73,7 +73,7 @@ export class RunningProxy {
         else resolve(said);
       };
       this.#heard.push(hear);
-      this.process.once("exit", () => reject(new Error(`It ended: ${this.spoken}`)));
+      this.process.once("close", () => reject(new Error(`It ended: ${this.spoken}`)));
     });
     this.process.stdin?.write(`${JSON.stringify(line)}\n`);
     return answered;
