@@ -5,6 +5,12 @@ import type { ProxyStreams } from "./proxyTalk.ts";
 const endWithinMs = 1_000;
 const longestComplaint = 2_000;
 
+/** There is one for each session that uses the network: it gives memory back sooner than Node would. */
+const frugal = {
+  flags: ["--max-semi-space-size=1"],
+  environment: { MALLOC_ARENA_MAX: "1" },
+} as const;
+
 /** One process of `dist/proxy.js`. It ends with its input, and so with this process. */
 export class SpawnedProxy {
   readonly #child: ChildProcess;
@@ -12,10 +18,13 @@ export class SpawnedProxy {
 
   /** `directory` is where it is started, and where a socket without a path of its own lies. */
   constructor(program: string, directory: string) {
-    const child = spawn(process.execPath, [program], {
+    const child = spawn(process.execPath, [...frugal.flags, program], {
       cwd: directory,
       // In the editor Node is a part of Electron, and has to be told.
-      env: process.versions["electron"] === undefined ? {} : { ELECTRON_RUN_AS_NODE: "1" },
+      env: {
+        ...frugal.environment,
+        ...(process.versions["electron"] === undefined ? {} : { ELECTRON_RUN_AS_NODE: "1" }),
+      },
       stdio: ["pipe", "pipe", "pipe"],
     });
     this.#child = child;
