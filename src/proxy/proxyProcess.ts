@@ -1,6 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { createInterface } from "node:readline";
-import { toProxy } from "../core/egress.ts";
+import * as z from "zod";
+import { toProxy, type ToProxy } from "../core/egress.ts";
 import type { EchoesOf } from "./echoes.ts";
 import { type Limits, usualLimits } from "./limits.ts";
 import { ProxyServer } from "./proxyServer.ts";
@@ -23,7 +24,7 @@ export async function proxyProcess(parts: ProcessParts): Promise<void> {
   const { echoesOf, resolve = addressesOf, limits = usualLimits } = parts;
   let server: ProxyServer | null = null;
   for await (const line of createInterface({ input: process.stdin })) {
-    const told = toProxy.parse(jsonOf(line));
+    const told = toldIn(line);
     if (told.kind === "settle") {
       reports.say({ kind: "settled" });
     } else if (told.kind === "rules") {
@@ -39,6 +40,13 @@ export async function proxyProcess(parts: ProcessParts): Promise<void> {
     }
   }
   await server?.close();
+}
+
+/** Says what does not fit and where, and quotes nothing: there are secrets beside it. */
+function toldIn(line: string): ToProxy {
+  const parsed = toProxy.safeParse(jsonOf(line));
+  if (parsed.success) return parsed.data;
+  throw new Error(`The proxy was given what does not fit. ${z.prettifyError(parsed.error)}`);
 }
 
 /** The parser's own sentence would quote the line, and secrets with it. */

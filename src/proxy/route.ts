@@ -4,7 +4,7 @@ import type { LookupAddress } from "node:dns";
 import { connect, type Socket } from "node:net";
 import { createSecureContext, getCACertificates, type SecureContext } from "node:tls";
 import { callbackify } from "node:util";
-import { type SandboxProxyRule, secretsIn } from "../core/proxyRule.ts";
+import { type SandboxProxyRule, secretsIn, unsettable } from "../core/proxyRule.ts";
 import { type Addresses, OpenedNetworks } from "./addresses.ts";
 import type { Echoes, EchoesOf } from "./echoes.ts";
 import type { Limits } from "./limits.ts";
@@ -22,9 +22,6 @@ export interface RouteParts {
   readonly limits: Limits;
 }
 
-/** These say how a message travels or who it is for, so no rule sets them. */
-const unsettable =
-  /^(?:connection|content-length|expect|host|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|forwarded|x-forwarded-.*|accept-encoding|range|if-range)$/i;
 /** A shorter value is part of too much that is no secret, so it could not be taken out again. */
 const shortest = 6;
 

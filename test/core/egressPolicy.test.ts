@@ -7,7 +7,7 @@ import { covers } from "../../src/core/egressFit.ts";
 import { proxyRules } from "../../src/core/egressRules.ts";
 import { decide } from "../../src/core/policy.ts";
 import { namedProfile } from "../../src/core/profile.ts";
-import type { SandboxProxyRule } from "../../src/core/proxyRule.ts";
+import { sandboxProxyRule, type SandboxProxyRule } from "../../src/core/proxyRule.ts";
 import type { JsonValue, Profile, Verdict } from "../../src/core/records.ts";
 import {
   rule,
@@ -277,6 +277,36 @@ suite("rules for what leaves the sandbox", () => {
     assert.equal(said("wiki", {}, { name: "wiki", args: { page: ["a"] } }), "ask");
     // What the profile does not have no rule allows.
     assert.equal(said("mail", {}, { name: "mail" }), "deny");
+  });
+
+  test("a rule opens private, loopback and shared networks and no others, and sets no header that the proxy sets", () => {
+    const fits = (more: object): boolean =>
+      sandboxProxyRule.safeParse({
+        name: "one",
+        hosts: ["a.example"],
+        methods: ["GET"],
+        paths: ["/"],
+        ...more,
+      }).success;
+    const opened = ["10.1.0.0/16", "127.0.0.1", "172.31.0.0/16", "192.168.0.0/16", "100.64.0.0/10"];
+    for (const network of [...opened, "::1", "fd12:3456::/48"]) {
+      assert.ok(fits({ addresses: [network] }), network);
+    }
+    const closed = [
+      "0.0.0.0/0",
+      "10.0.0.0/7",
+      "169.254.169.254",
+      "8.8.8.8",
+      "172.32.0.1",
+      "10.1.1",
+    ];
+    for (const network of [...closed, "256.0.0.1", "::/0", "fe80::1", "2001:db8::1", "::2"]) {
+      assert.ok(!fits({ addresses: [network] }), network);
+    }
+    assert.ok(fits({ headers: { Authorization: "Bearer {{ token }}" } }));
+    for (const name of ["Host", "content-length", "Proxy-Authorization", "X-Forwarded-For"]) {
+      assert.ok(!fits({ headers: { [name]: "x" } }), name);
+    }
   });
 
   test("a rule that does not say what it allows, or is about two things, is no rule", () => {
