@@ -21,7 +21,6 @@ export function titleOf({ record }: PanelWait): string {
     case "form":
     case "image":
     case "egress":
-    case "service":
     case "skillUpdate":
     case "rule":
     case "restoreConflict":
@@ -57,8 +56,6 @@ export function facts(wait: PanelWait, folds: Folds): readonly HTMLElement[] {
       return imageFacts(subject, folds);
     case "egress":
       return egressFacts(wait, subject, folds);
-    case "service":
-      return serviceFacts(wait, subject, folds);
     case "skillUpdate":
       return skillFacts(subject, folds);
     case "rule":
@@ -107,11 +104,16 @@ function toolFacts(
   return [...whatRuns(subject, folds), ...aboutCall(wait, subject)];
 }
 
-function whatRuns({ tool, args, what }: Subject<"tool">, folds: Folds): readonly HTMLElement[] {
+function whatRuns(
+  { tool, args, what, action }: Subject<"tool">,
+  folds: Folds,
+): readonly HTMLElement[] {
   const isAll = JSON.stringify(args) === JSON.stringify({ command: what });
+  // Those of a service lie one deeper; each is to be read as it is.
+  const call = action?.service ?? { service: tool, args };
   return [
     ...code(what, "What will run", folds),
-    ...(isAll ? [] : argumentBlocks(args, `Arguments of ${tool}`, folds)),
+    ...(isAll ? [] : argumentBlocks(call.args, `Arguments of ${call.service}`, folds)),
   ];
 }
 
@@ -210,18 +212,6 @@ function egressFacts(
           element("h3", "label", "While this command ran"),
           ...code(command, "The command that ran", folds),
         ]),
-  ];
-}
-
-function serviceFacts(
-  wait: PanelWait,
-  { service, action, args, secrets }: Subject<"service">,
-  folds: Folds,
-): readonly HTMLElement[] {
-  return [
-    ...code(`${service} ${action}`, "What will be done", folds),
-    ...argumentBlocks(args, "With", folds),
-    list([["Secrets", secrets.length === 0 ? "none" : secrets.join(", ")], ...beside(wait)]),
   ];
 }
 

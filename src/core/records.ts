@@ -176,14 +176,6 @@ export const waitSubject = z.discriminatedUnion("kind", [
     ready: z.exactOptional(readyRule),
   }),
   z.object({
-    kind: z.literal("service"),
-    service: z.string(),
-    action: z.string(),
-    args: jsonValue,
-    /** Names of the secrets that act for it, never their values. */
-    secrets: z.array(z.string()),
-  }),
-  z.object({
     kind: z.literal("skillUpdate"),
     source: z.string(),
     /** What is in use now; null for the first time. */

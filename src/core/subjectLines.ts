@@ -39,8 +39,6 @@ function about(subject: WaitSubject): readonly string[] {
       return imageLines(subject);
     case "egress":
       return egressLines(subject);
-    case "service":
-      return serviceLines(subject);
     case "skillUpdate":
       return skillLines(subject);
     case "rule":
@@ -75,12 +73,6 @@ function budgetLines({ budget, used, limit, add, next }: Subject<"budget">): rea
     `used ${amount(budget, used)} of ${amount(budget, limit)}; yes adds ${amount(budget, add)}`,
     `next: ${next}`,
   ];
-}
-
-function serviceLines(subject: Subject<"service">): readonly string[] {
-  const { service, action, args, secrets } = subject;
-  const names = secrets.length === 0 ? "no secrets" : `secrets: ${secrets.join(", ")}`;
-  return [`${service} ${action}`, ...json(args), names];
 }
 
 function skillLines({ source, from, to, files }: Subject<"skillUpdate">): readonly string[] {

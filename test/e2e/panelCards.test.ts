@@ -125,7 +125,13 @@ suite("the cards of approvals", () => {
       ],
       [
         service,
-        ["github openPullRequest", "Mend the sum", "One line.\nAnother one.", "GITHUB_TOKEN"],
+        [
+          "github_issue: create an issue",
+          "Mend the sum",
+          "One line.\nAnother one.",
+          "outside the sandbox",
+          "GITHUB_TOKEN",
+        ],
       ],
       [skillUpdate, ["1a2b3c", "4d5e6f", "release/SKILL.md", "+Never ask."]],
       [rule, ["Allow npm test in this folder.", "this folder, for you", "the settings of"]],
@@ -377,7 +383,11 @@ suite("the cards of approvals", () => {
       const asTool = { ...command(text), tool: text, where: text, reason: text, undo: text };
       await panel.show(
         wait(`a${at}`, asTool, { question: text }),
-        wait(`b${at}`, { ...service, service: text, args: { [text]: text, more: `${text}\n` } }),
+        wait(`b${at}`, {
+          ...command(text),
+          tool: "exec_service",
+          args: { [text]: text, more: `${text}\n` },
+        }),
         wait(`c${at}`, {
           kind: "apply",
           base: "b",

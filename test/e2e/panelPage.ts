@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Browser, Locator, Page } from "playwright-core";
 import type { WaitKind, WaitSubject } from "../../src/core/records.ts";
 import { fromPanel, type PanelWait, type ToPanel } from "../../src/protocol.ts";
+import { anyPlace } from "../contracts/records.ts";
 import { root } from "../harness/root.ts";
 import { launchBrowser } from "../vscode/browser.ts";
 
@@ -99,12 +100,27 @@ export const egress: WaitSubject = {
     whose: "user",
   },
 };
-export const service: Subject<"service"> = {
-  kind: "service",
-  service: "github",
-  action: "openPullRequest",
-  args: { title: "Mend the sum", body: "One line.\nAnother one." },
-  secrets: ["GITHUB_TOKEN"],
+const githubIssue = {
+  action: "create",
+  title: "Mend the sum",
+  body: "One line.\nAnother one.",
+};
+export const service: Subject<"tool"> = {
+  kind: "tool",
+  tool: "exec_service",
+  args: { service: "github_issue", args: githubIssue },
+  what: "github_issue: create an issue in cairn/demo",
+  where: "this machine, outside the sandbox",
+  reason: "",
+  action: {
+    session: "s",
+    tool: "exec_service",
+    risk: "R3",
+    args: "digest",
+    paths: [],
+    service: { service: "github_issue", args: githubIssue },
+    place: { ...anyPlace, secrets: ["GITHUB_TOKEN"] },
+  },
 };
 export const skillUpdate: Subject<"skillUpdate"> = {
   kind: "skillUpdate",
@@ -144,7 +160,6 @@ export const usualKinds: Readonly<Record<WaitSubject["kind"], WaitKind>> = {
   form: "schema",
   image: "approval",
   egress: "approval",
-  service: "approval",
   skillUpdate: "approval",
   rule: "approval",
   restoreConflict: "approval",
