@@ -26,6 +26,7 @@ const guardedFolders = new Map([
 const guardedFiles: readonly (readonly [RegExp, string])[] = [
   [/\.code-workspace$/, editor],
   [/^\.devcontainer\.json$/, "the editor builds and starts a container from it"],
+  [/^cairn\.rules\.json$/, "it holds what agents may not do in this folder"],
   [/^\.envrc$/, "direnv runs it on entering the folder"],
   [/^\.mcp\.json$/, agents],
   [/^\.npmrc$|^\.yarnrc$|^\.yarnrc\.yml$|^\.pnpmfile\.c?js$/, packages],
@@ -63,6 +64,7 @@ const shortNames: readonly (readonly [RegExp, string])[] = [
   [/^yarnrc~\d+(\.yml)?$/, ".yarnrc"],
   [/^pnpmfi~\d+\.(js|cjs)$/, ".pnpmfile.cjs"],
   [/^mcp~\d+\.jso$/, ".mcp.json"],
+  [/^cairnr~\d+\.jso$/, "cairn.rules.json"],
   [/^pre-co~\d+\.(yam|yml)$/, ".pre-commit-config.yaml"],
   [/^leftho~\d+\.(yam|yml)$/, "lefthook.yml"],
   [/^packag~\d+\.jso$/, "package.json"],

@@ -109,6 +109,7 @@ test("what an editor or a tool would run is named as such, with what runs it", a
     ".devcontainer/devcontainer.json",
     "x.code-workspace",
     ".envrc",
+    "cairn.rules.json",
     ".husky/pre-commit",
     ".npmrc",
   ];
