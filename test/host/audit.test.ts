@@ -50,6 +50,14 @@ suite("the audit log in the editor", () => {
       return entries.includes('"ended"') ? true : undefined;
     });
     await vscode.commands.executeCommand("cairn.cancelSession", { session });
+    // The end of an effect is written when it comes.
+    let before = "";
+    await eventually("nothing more is written", async () => {
+      const now = await commandLine("audit", "--session", session);
+      const rests = now === before;
+      before = now;
+      return rests ? true : undefined;
+    });
     const sound = await verified();
     assert.deepEqual(sound.damage, []);
     assert.ok(sound.entries > 3);
