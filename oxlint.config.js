@@ -70,6 +70,7 @@ const rooms = {
     "node:tls",
     "node:util",
     "node:zlib",
+    "zod",
   ],
   rules: [
     "jsonc-parser",

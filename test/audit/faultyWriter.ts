@@ -1,8 +1,8 @@
-import { writeSync } from "node:fs";
 import { CairnError } from "../../src/core/errors.ts";
 import { AnchorFiles } from "../../src/audit/anchorFiles.ts";
 import { AuditTrail } from "../../src/audit/auditTrail.ts";
 import { entry } from "./trail.ts";
+import { say } from "../durable/faults/say.ts";
 
 /** A process that writes four entries, one after the other, on a disk that fails; says which were acknowledged and which refused. */
 const [directory = "", anchors = ""] = process.argv.slice(2);
@@ -21,10 +21,10 @@ const trail = new AuditTrail({
 for (let number = 1; number <= 4; number += 1) {
   try {
     await trail.write(entry(number));
-    writeSync(1, `${number}\n`);
+    say(`${number}\n`);
   } catch (error) {
     if (!CairnError.is(error, "audit.unwritable")) throw error;
-    writeSync(1, `refused ${number}\n`);
+    say(`refused ${number}\n`);
   }
 }
 await trail.close();

@@ -1,8 +1,8 @@
-import { writeSync } from "node:fs";
 import { CairnError } from "../../../src/core/errors.ts";
 import type { DurableDriver, Lease } from "../../../src/core/ports.ts";
 import { stepRecord } from "../../contracts/records.ts";
 import { openStore } from "./openStore.ts";
+import { say } from "./say.ts";
 
 /**
  * A process that goes on with a session until it is killed: one to three records at once, small
@@ -27,7 +27,7 @@ let next = (await driver.read(session)).length + 1;
 async function append(seq: number): Promise<void> {
   const output = "x".repeat((seq * 7919) % (seq % 10 === 0 ? largest : 2000));
   await driver.append(lease, stepRecord(output, { at: seq, key: `${process.pid} ${seq}` }));
-  writeSync(1, `${seq} ${process.pid}\n`);
+  say(`${seq} ${process.pid}\n`);
 }
 
 for (;;) {

@@ -1,9 +1,9 @@
-import { writeSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { CairnError } from "../../../src/core/errors.ts";
 import type { DurableDriver, Lease } from "../../../src/core/ports.ts";
 import { stepRecord } from "../../contracts/records.ts";
 import { openStore } from "./openStore.ts";
+import { say } from "./say.ts";
 
 /**
  * A process that wants to bring one session to a number of records, whoever else wants it too. It
@@ -14,10 +14,6 @@ const [built = "", directory = "", leaseMs = "", target = ""] = process.argv.sli
 const driver = openStore(built, directory, { leaseMs: Number(leaseMs) });
 const codes = new Set(["session.busy", "session.lost", "store.unwritable"]);
 let lastRefusal = "";
-
-function say(what: string): void {
-  writeSync(1, `${what}\n`);
-}
 
 async function claim(): Promise<Lease> {
   try {
@@ -32,20 +28,20 @@ async function claim(): Promise<Lease> {
 async function goOn(writer: DurableDriver): Promise<boolean> {
   try {
     const lease = await claim();
-    say("claimed");
+    say("claimed\n");
     let next = (await writer.read("one")).length + 1;
     for (; next <= Number(target); next += 1) {
       const key = `${process.pid} ${next}`;
       await writer.append(lease, stepRecord("x".repeat(500), { at: next, key }));
       lastRefusal = "";
-      say(String(next));
+      say(`${String(next)}\n`);
       await delay(2);
     }
     await writer.release(lease);
     return true;
   } catch (error) {
     if (!CairnError.is(error) || !codes.has(error.code)) throw error;
-    if (error.code !== lastRefusal) say(error.code);
+    if (error.code !== lastRefusal) say(`${error.code}\n`);
     lastRefusal = error.code;
     return false;
   }
@@ -53,4 +49,4 @@ async function goOn(writer: DurableDriver): Promise<boolean> {
 
 while (!(await goOn(driver))) await delay(20);
 await driver.close();
-say("done");
+say("done\n");
