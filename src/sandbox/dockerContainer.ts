@@ -13,6 +13,7 @@ import { bash, interactiveBash, Warden, wardenScript } from "./warden.ts";
 import { within } from "./within.ts";
 
 /** A process that could not be started by then never will: the place is full. */
+const endedWithinMs = 500;
 const roomWithinMs = 3_000;
 
 /** Where the pipes for output are made: nothing else is there, and it goes with the container. */
@@ -77,8 +78,13 @@ export class DockerContainer {
     this.#warden.lost.catch(events.lost);
     const { exec, stream } = await this.#run(interactiveBash);
     receive(stream, { stdout: events.side, stderr: () => undefined }, (cause) => {
-      if (cause !== undefined) this.lose(cause);
-      this.#exitCode(exec).then(events.ended, (error: unknown) => this.#warden.lose(error));
+      const ended = this.#exitCode(exec).then((exitCode) => ({ exitCode }));
+      // What is written to a shell that just ended fails before its end is read.
+      const known = cause === undefined ? ended : within(endedWithinMs, ended);
+      known.then(
+        (end) => (end === null ? this.lose(cause) : events.ended(end.exitCode)),
+        (error: unknown) => this.#warden.lose(error),
+      );
     });
     return {
       write: (text) => stream.write(text),

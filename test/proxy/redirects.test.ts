@@ -56,18 +56,22 @@ test("a redirect goes back as it is, and where it leads is decided anew, without
   );
   t.after(() => proxy.end());
 
-  /** What curl ends with when it follows: the code, the last answer, and who saw the secret. */
-  async function followed(path: string, ...words: readonly string[]): Promise<readonly unknown[]> {
+  /** Follows, and looks at each step: where it went or why it did not, and who saw the secret. */
+  async function follows(
+    path: string,
+    wanted: readonly string[],
+    ...words: readonly string[]
+  ): Promise<void> {
     seen.length = 0;
     const from = proxy.reports.length;
     const usual = ["-L", "--max-redirs", "5", "--location-trusted", "-H", "Authorization: mine"];
     const url = `https://api.test:${secure}/v1${path}`;
     const got = await curl(proxy, ...usual, ...words, url);
-    const steps = [];
-    for (let at = from; at < proxy.reports.length; at += 1) {
-      const { refused, request } = await proxy.nextReport(at);
-      steps.push(refused ?? request?.host);
-    }
+    // A report comes when its answer has gone.
+    const last = await proxy.nextReport(from + wanted.length - 1);
+    assert.equal(last, proxy.reports.at(-1));
+    const steps = proxy.reports.slice(from).map(({ refused, request }) => refused ?? request?.host);
+    assert.deepEqual(steps, wanted);
     const trusted = seen.filter(({ headers: sent }) => sent.authorization === `Bearer ${secret}`);
     assert.equal(
       trusted.every(({ headers: sent }) => sent.host === `api.test:${secure}`),
@@ -75,21 +79,20 @@ test("a redirect goes back as it is, and where it leads is decided anew, without
     );
     assert.equal(proxy.spoken.includes(secret), false);
     assert.equal(`${got.head}${got.body}`.includes(secret), false);
-    return steps;
   }
 
-  assert.deepEqual(await followed("/metadata"), ["api.test", "proxy.address"]);
-  assert.deepEqual(await followed("/file"), ["api.test"]);
-  assert.deepEqual(await followed("/unknown"), ["api.test", "proxy.noRule"]);
-  assert.deepEqual(await followed("/path"), ["api.test", "proxy.notCovered"]);
-  assert.deepEqual(await followed("/up", "--path-as-is"), ["api.test", "proxy.malformed"]);
-  assert.deepEqual(await followed("/down"), ["api.test", "proxy.noRule"]);
-  assert.deepEqual(await followed("/closer"), ["api.test", "proxy.noRule"]);
-  assert.deepEqual(
-    await followed("/loop"),
+  await follows("/metadata", ["api.test", "proxy.address"]);
+  await follows("/file", ["api.test"]);
+  await follows("/unknown", ["api.test", "proxy.noRule"]);
+  await follows("/path", ["api.test", "proxy.notCovered"]);
+  await follows("/up", ["api.test", "proxy.malformed"], "--path-as-is");
+  await follows("/down", ["api.test", "proxy.noRule"]);
+  await follows("/closer", ["api.test", "proxy.noRule"]);
+  await follows(
+    "/loop",
     Array.from({ length: 6 }, () => "api.test"),
   );
-  assert.deepEqual(await followed("/elsewhere"), ["api.test", "other.test"]);
+  await follows("/elsewhere", ["api.test", "other.test"]);
   assert.equal(seen.at(-1)?.headers.host, `other.test:${secure}`);
   assert.equal(seen.at(-1)?.headers.authorization, "mine");
 });
