@@ -12,8 +12,9 @@ import { untilThere } from "./untilThere.ts";
 import { bash, interactiveBash, Warden, wardenScript } from "./warden.ts";
 import { within } from "./within.ts";
 
-/** A process that could not be started by then never will: the place is full. */
+/** The engine knows of a shell's end about when its connection does. */
 const endedWithinMs = 500;
+/** A process that could not be started by then never will: the place is full. */
 const roomWithinMs = 3_000;
 
 /** Where the pipes for output are made: nothing else is there, and it goes with the container. */
