@@ -36,8 +36,6 @@ export const egressRefusal = z.enum([
   "proxy.tooLarge",
   /** A secret of the rule is not known. */
   "proxy.noSecret",
-  /** A redirect would leave the rule. */
-  "proxy.redirect",
   /** The host does not answer, or not in HTTP, or not with a certificate that fits. */
   "proxy.upstream",
 ]);

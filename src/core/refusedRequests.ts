@@ -106,7 +106,6 @@ const advice: Readonly<Record<EgressRefusal, string>> = {
   "proxy.identity": "It does not come from this sandbox.",
   "proxy.tooLarge": "It is longer than its rule allows. Ask for less.",
   "proxy.noSecret": "A secret that its rule needs is not set, and only the operator can set it.",
-  "proxy.redirect": "It was sent on to an address that no rule covers.",
   "proxy.upstream": "The host did not answer as it should. Try again later, or do without it.",
 };
 

@@ -66,10 +66,6 @@ const words: Readonly<Record<EgressRefusal, Words>> = {
     sentence:
       "The rule of this host needs a secret that is not set or cannot stand in a header. The user has to set it.",
   },
-  "proxy.redirect": {
-    status: 502,
-    sentence: "The host redirects to a place that its rule does not know.",
-  },
   "proxy.upstream": {
     status: 502,
     sentence:
