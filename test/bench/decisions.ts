@@ -6,6 +6,7 @@ import { namedProfile } from "../../src/core/profile.ts";
 import type { Rule } from "../../src/core/rule.ts";
 import { RuleBook } from "../../src/rules/ruleBook.ts";
 import { atMost, percentile, type Measure } from "./metric.ts";
+import { anyPlace } from "../contracts/records.ts";
 import { MemoryAudit } from "../fakes/memoryAudit.ts";
 
 const rules = 500;
@@ -61,13 +62,5 @@ const action: Action = {
   args: "digest",
   command: [part(`program${rules / 2 - 1}`, "run", "it"), part("npm", "test")],
   paths: [],
-  place: {
-    sandbox: "image",
-    cwd: "/workspace",
-    env: null,
-    network: [],
-    secrets: [],
-    stdin: null,
-    timeoutMs: 1000,
-  },
+  place: anyPlace,
 };

@@ -5,7 +5,8 @@ import type { CairnError } from "../../src/core/errors.ts";
 import type { FlowDefinition } from "../../src/core/flowDefinition.ts";
 import type { JsonValue, ModelReply, Profile, SessionSpec } from "../../src/core/records.ts";
 import { Session, type SessionParts } from "../../src/core/session.ts";
-import { profilePermissions } from "../../src/core/policy.ts";
+import { decide, profilePermissions } from "../../src/core/policy.ts";
+import type { Rule } from "../../src/core/rule.ts";
 import type { Tool } from "../../src/core/tool.ts";
 import { askQuestionTool } from "../../src/tools/askQuestion.ts";
 import { execTool } from "../../src/tools/exec.ts";
@@ -71,6 +72,17 @@ export class Machine {
   constructor(replies: readonly (ModelReply | CairnError)[], extra: readonly Tool[] = []) {
     this.model = new ScriptedModel(replies);
     this.extra = extra;
+  }
+
+  /** Decides by rules that a test changes under way. */
+  ruled(rules: Rule[] = []): Rule[] {
+    this.permissions = (profile) => ({
+      decide: async (action) => {
+        const set = rules.map((rule) => ({ rule, scope: "user" as const }));
+        return decide(action, profile, { rules: set, doubt: null }, "/w");
+      },
+    });
+    return rules;
   }
 
   async start(profile: Partial<Profile> = {}, id = "s"): Promise<Session> {

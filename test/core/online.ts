@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { decide } from "../../src/core/policy.ts";
 import type { Decision, SessionRecord } from "../../src/core/records.ts";
 import type { Rule } from "../../src/core/rule.ts";
 import type { Session } from "../../src/core/session.ts";
@@ -23,15 +22,7 @@ export function online(replies: ConstructorParameters<typeof Machine>[0]): {
     rules.push(...granted);
     way.allowed = rules.flatMap(({ proxy }) => proxy ?? []);
   };
-  machine.permissions = (profile) => ({
-    decide: async (action) =>
-      decide(
-        action,
-        profile,
-        { rules: rules.map((rule) => ({ rule, scope: "user" as const })), doubt: null },
-        "/w",
-      ),
-  });
+  machine.ruled(rules);
   return { machine, way, rules };
 }
 

@@ -5,31 +5,16 @@ import * as z from "zod";
 import { commandReader } from "../../src/command/commandReader.ts";
 import type { Action } from "../../src/core/action.ts";
 import { actionOf, requireSame } from "../../src/core/actionOf.ts";
-import { decide } from "../../src/core/policy.ts";
 import { namedProfile } from "../../src/core/profile.ts";
 import type { Decision, JsonValue, SessionRecord } from "../../src/core/records.ts";
-import type { Rule } from "../../src/core/rule.ts";
 import type { Session } from "../../src/core/session.ts";
 import { defineTool, type ToolRun } from "../../src/core/tool.ts";
+import { anyPlace } from "../contracts/records.ts";
 import { fakeWorld } from "../fakes/fakeWorld.ts";
 import { by, calls, Machine, never, says } from "./machine.ts";
 
 const wait = "turn/1/tool/a/approval";
 const yes: Decision = { approved: true, note: "" };
-
-/** A machine with rules that a test changes under way. */
-function ruled(machine: Machine, rules: Rule[] = []): Rule[] {
-  machine.permissions = (profile) => ({
-    decide: async (action) =>
-      decide(
-        action,
-        profile,
-        { rules: rules.map((rule) => ({ rule, scope: "user" as const })), doubt: null },
-        "/w",
-      ),
-  });
-  return rules;
-}
 
 const strict = namedProfile("strict");
 
@@ -61,15 +46,7 @@ suite("what was approved is what runs", () => {
     args: "digest",
     command: [{ argv: ["npm", "test"], run: ["npm", "test"], join: null, effect: "unknown" }],
     paths: ["a"],
-    place: {
-      sandbox: "image",
-      cwd: "/workspace",
-      env: null,
-      network: [],
-      secrets: [],
-      stdin: null,
-      timeoutMs: 1000,
-    },
+    place: anyPlace,
   };
   const { place } = approved;
   const npm = {
@@ -146,7 +123,7 @@ suite("what was approved is what runs", () => {
 
   test("the subject shows the action, who asks, how it is undone and what it runs that is not shown", async () => {
     const machine = new Machine([exec("npm test"), says("done")]);
-    ruled(machine, [{ id: "n", decision: "ask", tool: "exec" }]);
+    machine.ruled([{ id: "n", decision: "ask", tool: "exec" }]);
     const session = await machine.start(strict);
     await session.run(never);
     const [open] = session.view.openWaits;
@@ -186,7 +163,7 @@ suite("what was approved is what runs", () => {
 
   test("a rule that denies since the question was asked denies after the yes", async () => {
     const machine = new Machine([exec("npm test"), says("done")]);
-    const rules = ruled(machine);
+    const rules = machine.ruled();
     const session = await machine.start(strict);
     await session.run(never);
     rules.push({
@@ -207,7 +184,7 @@ suite("what was approved is what runs", () => {
       calls(["q", "ask_question", { question: "Go on?" }]),
       says("done"),
     ]);
-    const rules = ruled(machine, [
+    const rules = machine.ruled([
       { id: "n", decision: "deny", tool: "exec", command: { words: ["npm"], more: true } },
       { id: "m", decision: "allow", tool: "exec", command: { words: ["make"], more: true } },
     ]);
@@ -278,7 +255,7 @@ suite("a command that is allowed because it was read", () => {
     const machine = new Machine(said("cat a.txt"), [shell]);
     await (await machine.start(profile)).run(never);
     const allowed = new Machine(said("npm test"), [shell]);
-    ruled(allowed, [
+    allowed.ruled([
       { id: "n", decision: "allow", tool: "shell", command: { words: ["npm"], more: true } },
     ]);
     await (await allowed.start(profile)).run(never);
