@@ -1,6 +1,6 @@
 import { homedir } from "node:os";
 import { fileURLToPath } from "node:url";
-import type { EgressRules } from "./core/egress.ts";
+import type { EgressRequest, EgressRules } from "./core/egress.ts";
 import type { AuditLog, Egress, Log, WayOut, World } from "./core/ports.ts";
 import type { SessionSpec } from "./core/records.ts";
 import { EgressSource } from "./egressSource.ts";
@@ -19,6 +19,8 @@ export interface EgressPartsOptions {
   readonly audit: AuditLog;
   readonly world: World;
 }
+
+type Recording = (request: EgressRequest, rule: string) => Promise<void>;
 
 /** Makes the ways out of one workspace's sandboxes. */
 export class EgressParts {
@@ -42,20 +44,27 @@ export class EgressParts {
     const closed = (profile.proxy ?? []).length === 0 && profile.defaults?.R3 === "deny";
     if (closed || sandbox.backend === "embedded") return null;
     const { world, audit, secrets, secret } = this.#options;
-    const [rules, ready, store] = [this.#rules, this.#ready, { read: secret }];
-    const parts = { session, profile, rules, ready, store, secrets, audit, world, log };
-    const source = new EgressSource(parts);
-    const egress = source.around(this.#proxy(async () => source.rules(), log));
+    const [ready, store] = [this.#ready, { read: secret }];
+    const given = { session, profile, ready, store, secrets, audit, world, log };
+    const source = new EgressSource({ ...given, rules: this.#rules });
+    const rules = async (): Promise<EgressRules> => source.rules();
+    const record: Recording = async (request, rule) => source.record(request, rule);
+    const egress = source.around(this.#proxy(rules, record, log));
     return { wayOut: source, egress };
   }
 
   /** One that lets nothing out, for a sandbox that is looked at. */
   closed(log: Log): Egress {
-    return this.#proxy(async () => ({ allowed: [], denied: [], secrets: {} }), log);
+    const none = { allowed: [], denied: [], secrets: {} };
+    return this.#proxy(
+      async () => none,
+      async () => undefined,
+      log,
+    );
   }
 
-  #proxy(rules: () => Promise<EgressRules>, log: Log): Egress {
+  #proxy(rules: () => Promise<EgressRules>, record: Recording, log: Log): Egress {
     const program = fileURLToPath(new URL("proxy.js", this.#options.dist));
-    return new SessionEgress({ program, rules, closed: [], log });
+    return new SessionEgress({ program, rules, record, closed: [], log });
   }
 }

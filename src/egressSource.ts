@@ -3,7 +3,7 @@ import { canonical } from "./core/canonical.ts";
 import type { EgressRequest, EgressRules } from "./core/egress.ts";
 import { rulesFor } from "./core/egressDecision.ts";
 import { proxyRules } from "./core/egressRules.ts";
-import { requestWords, secretsOf } from "./core/egressWords.ts";
+import { isReading, requestWords, secretsOf } from "./core/egressWords.ts";
 import type {
   AboutRequest,
   AuditLog,
@@ -44,6 +44,8 @@ export async function requireSecrets(
   }
 }
 
+type Holding = (request: EgressRequest) => Promise<void>;
+
 /** How soon a rule that was taken back by another process ends, also while a command runs. */
 const lookEveryMs = 2000;
 
@@ -55,6 +57,7 @@ export class EgressSource implements WayOut {
   /** What the proxy was told last, as text with no secret in it. */
   #told = "";
   #looking: NodeJS.Timeout | null = null;
+  #holding: Holding | null = null;
 
   constructor(options: EgressSourceOptions) {
     this.#options = options;
@@ -107,6 +110,16 @@ export class EgressSource implements WayOut {
     await this.#renew();
   }
 
+  hold(holding: Holding | null): void {
+    this.#holding = holding;
+  }
+
+  /** Resolves when it is on record that a request goes out; where it throws, it must not. */
+  async record(request: EgressRequest, rule: string): Promise<void> {
+    if (!isReading(request)) await this.#holding?.(request);
+    await this.#audit("sent", request, `by the rule ${rule}`);
+  }
+
   async takeRefused(): ReturnType<WayOut["takeRefused"]> {
     await this.#egress?.settle();
     return this.#egress?.takeRefused() ?? [];
@@ -119,18 +132,19 @@ export class EgressSource implements WayOut {
   }
 
   async decided(action: Action, why: string): Promise<void> {
+    if (action.egress !== undefined) await this.#audit("refused", action.egress, why, action);
+  }
+
+  async #audit(
+    kind: "refused" | "sent",
+    request: EgressRequest,
+    outcome: string,
+    decidedOn: Action | EgressRequest = request,
+  ): Promise<void> {
     const { audit, session, world } = this.#options;
-    if (action.egress === undefined) return;
-    await audit.write({
-      kind: "refused",
-      session,
-      step: null,
-      operation: null,
-      digest: world.digest(canonical(action)),
-      by: null,
-      what: requestWords(action.egress),
-      outcome: why,
-    });
+    const digest = world.digest(canonical(decidedOn));
+    const none = { step: null, operation: null, by: null };
+    await audit.write({ kind, session, ...none, digest, what: requestWords(request), outcome });
   }
 
   async #lists(): Promise<Pick<EgressRules, "allowed" | "denied">> {

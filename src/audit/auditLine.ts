@@ -9,6 +9,7 @@ const entry = z.object({
     "asked",
     "answered",
     "refused",
+    "sent",
     "decided",
     "began",
     "ended",

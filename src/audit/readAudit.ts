@@ -82,6 +82,7 @@ function keptEntry(
     case "asked":
     case "answered":
     case "refused":
+    case "sent":
     case "decided":
     case "began":
     case "ended":

@@ -21,7 +21,8 @@ function lines(record: SessionRecord): readonly string[] {
     case "session.parked":
       return [`parked: nothing runs until an answer to ${record.waits.join(" or ")}`];
     case "step.started": {
-      const { step, effect, what } = record;
+      const { step, effect, what, leaves } = record;
+      if (leaves !== undefined) return [`${step} (external effect): sends ${leaves}`];
       return [`${step}${effect === "external" ? " (external effect)" : ""}: ${firstLine(what)}`];
     }
     case "step.completed":

@@ -60,12 +60,21 @@ export function pastActions(
       const answer = answerOf(record);
       const action = asked.get(record.wait);
       if (action !== undefined && answer !== null) past.push({ action, answer });
-    } else if (record.kind === "step.started" && !asked.has(`${record.step}/approval`)) {
+    } else if (startsUnasked(record, asked)) {
       const action = ranAs(record, records, tool, reading);
       if (action !== null) past.push({ action, answer: null });
     }
   }
   return past.filter(({ action }) => action.risk !== "R0");
+}
+
+/** A command that began to send something is the same command. */
+function startsUnasked(
+  record: SessionRecord,
+  asked: ReadonlyMap<string, Action>,
+): record is Started {
+  if (record.kind !== "step.started" || record.leaves !== undefined) return false;
+  return !asked.has(`${record.step}/approval`);
 }
 
 /** Null for what no person said. */

@@ -36,6 +36,8 @@ export const egressRefusal = z.enum([
   "proxy.tooLarge",
   /** A secret of the rule is not known. */
   "proxy.noSecret",
+  /** It may change something and was kept back: a replay sends nothing, and what is not on record does not go. */
+  "proxy.held",
   /** The host does not answer, or not in HTTP, or not with a certificate that fits. */
   "proxy.upstream",
 ]);
@@ -94,6 +96,8 @@ export const toProxy = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("rules"), rules: egressRules }),
   /** Is answered after all that was reported before. */
   z.object({ kind: z.literal("settle") }),
+  /** What becomes of a request that is held: it `goes` where it is on record by now. */
+  z.object({ kind: z.literal("noted"), number: z.int(), goes: z.boolean() }),
 ]);
 export type ToProxy = z.infer<typeof toProxy>;
 
@@ -104,6 +108,13 @@ export const fromProxy = z.discriminatedUnion("kind", [
   /** The rules that came last hold from now on. */
   z.object({ kind: z.literal("ruled") }),
   z.object({ kind: z.literal("settled") }),
+  /** A rule lets out what may change something: it is held until it is `noted`. */
+  z.object({
+    kind: z.literal("holds"),
+    number: z.int(),
+    request: egressRequest,
+    rule: z.string(),
+  }),
   egressReport,
 ]);
 export type FromProxy = z.infer<typeof fromProxy>;

@@ -73,6 +73,13 @@ function headerWords(rule: SandboxProxyRule): string {
 
 const reading = new Set(["GET", "HEAD", "OPTIONS"]);
 
+/** Whether a request is meant to change nothing where it goes. What a closed tunnel holds nobody knows. */
+export function isReading({ method, path }: Pick<EgressRequest, "method" | "path">): boolean {
+  if (method === null || path === null) return false;
+  // By this path git fetches, and never pushes.
+  return reading.has(method) || (method === "POST" && path.endsWith("/git-upload-pack"));
+}
+
 /** What may come of a request by its methods, for people. */
 export function sendWords(methods: string): string {
   return methods.split(", ").every((method) => reading.has(method))

@@ -31,6 +31,8 @@ export interface Doubt {
   readonly observed: Observed | null;
 }
 
+const takenBack = "What it changed in the session's files is taken back.";
+
 export function doubtQuestion(what: string): string {
   return `This was started and may have happened: ${what}. Did it?`;
 }
@@ -38,6 +40,9 @@ export function doubtQuestion(what: string): string {
 /** The evidence: what was sent, when, how far it is known to have come, and what can be seen now. */
 export function doubtSubject({ what, start, failed, observed }: Doubt): WaitSubject {
   const seen = [
+    start.leaves === undefined
+      ? []
+      : [`Before it stopped it sent ${start.leaves}, and perhaps more. ${takenBack}`],
     failed === undefined ? [] : [`It ended with an error: ${failed.failure.message}`],
     observed === null ? [] : [observed.text],
   ].flat();

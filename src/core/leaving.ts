@@ -1,5 +1,5 @@
 import { canonical } from "./canonical.ts";
-import type { EgressReport } from "./egress.ts";
+import type { EgressReport, EgressRequest } from "./egress.ts";
 import { listed, requestWords } from "./egressWords.ts";
 import type { Flow } from "./flow.ts";
 import type { FlowContext } from "./flowDefinition.ts";
@@ -48,11 +48,18 @@ export class Leaving {
     this.#context = context;
   }
 
-  /** Runs a command by the rules as they are now. What it was refused is a part of its result. */
-  async around(run: () => Promise<ToolOutput>): Promise<ToolOutput> {
+  /**
+   * Runs a command by the rules as they are now. What it was refused is a part of its result.
+   * `sends` resolves when it is on record that the command sends something that may change something.
+   */
+  async around(
+    run: () => Promise<ToolOutput>,
+    sends: (request: string) => Promise<void>,
+  ): Promise<ToolOutput> {
     const { wayOut } = this.#context;
     if (wayOut === null) return run();
     await wayOut.renew(this.#once);
+    wayOut.hold(async (request) => this.#send(request, sends));
     const output = await this.#closing(wayOut, run);
     const refused: RefusedRequest[] = [];
     for (const report of await wayOut.takeRefused())
@@ -90,14 +97,23 @@ export class Leaving {
     return { ...output, text: [output.text, ...lines].join("\n") };
   }
 
-  /** A yes for one command ends with it, however that ends. */
+  /** A yes for one command ends with it, however that ends, and so does what holds its requests. */
   async #closing(wayOut: WayOut, run: () => Promise<ToolOutput>): Promise<ToolOutput> {
-    if (this.#once.length === 0) return run();
     try {
       return await run();
     } finally {
-      await wayOut.renew([]);
+      wayOut.hold(null);
+      if (this.#once.length > 0) await wayOut.renew([]);
     }
+  }
+
+  /** What a replay did not record it does not do in earnest, but where it was told to. */
+  async #send(request: EgressRequest, sends: (request: string) => Promise<void>): Promise<void> {
+    const { derivation } = this.#context.spec;
+    if (derivation?.mode === "replay" && derivation.onMiss !== "run") {
+      throw new Error("a replay sends nothing");
+    }
+    await sends(requestWords(request));
   }
 
   async #decided(

@@ -334,6 +334,11 @@ export interface WayOut {
   /** What was refused since the last call, in order, the same request once; at most 100. */
   takeRefused(): Promise<readonly EgressReport[]>;
   about(request: EgressRequest): Promise<AboutRequest>;
+  /**
+   * From now on a request that may change something goes out only once `holding` has resolved for
+   * it; where that throws it is refused. Null ends this.
+   */
+  hold(holding: ((request: EgressRequest) => Promise<void>) | null): void;
   /** Puts into the audit log what became of a refused request. Throws `audit.unwritable`. */
   decided(action: Action, why: string): Promise<void>;
 }
@@ -498,11 +503,15 @@ export interface SecretStore {
 
 /** What happened, as it is kept apart from sessions. No text of it has a secret. */
 export interface AuditEntry {
-  /** `began` and `ended` are a pair around each effect, with the same `operation`. */
+  /**
+   * `began` and `ended` are a pair around each effect, with the same `operation`. `sent` is a
+   * request that a proxy lets out: before it goes where it may change something.
+   */
   readonly kind:
     | "asked"
     | "answered"
     | "refused"
+    | "sent"
     | "decided"
     | "began"
     | "ended"

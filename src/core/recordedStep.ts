@@ -5,7 +5,7 @@ import type { FlowRun, Place, PlannedStep, Verdict } from "./flowRun.ts";
 import { doubtQuestion, doubtSubject, inDoubtAnswer } from "./inDoubt.ts";
 import { ask, Parked } from "./recordedWait.ts";
 import type { JsonValue, Lookup, StepKind } from "./records.ts";
-import { isRetryable, type StepSpec, type Work } from "./step.ts";
+import { isRetryable, type StepRun, type StepSpec, type Work } from "./step.ts";
 
 /** One step of a run: found on record, served, or done and recorded. */
 export class RecordedStep<Output extends JsonValue> {
@@ -37,7 +37,7 @@ export class RecordedStep<Output extends JsonValue> {
     if (verdict.kind === "serve") return this.#serve(verdict);
     if (derivation !== null && step.checkpoint) this.#scope.tainted = true;
     this.#lookup = verdict.lookup;
-    return step.effect === "none" ? this.#attempts("", work) : this.#effect(work);
+    return step.effect === "none" ? this.#attempts("", work, stays) : this.#effect(work);
   }
 
   async #serve(verdict: Extract<Verdict, { kind: "serve" }>): Promise<Output> {
@@ -59,30 +59,24 @@ export class RecordedStep<Output extends JsonValue> {
   /** The intent is on disk before the work starts. Found without an outcome, an external effect is asked about. */
   async #effect(work: Work<Output>): Promise<Output> {
     const step = this.#step;
-    const spec = this.#spec;
     const { known, parts } = this.#run;
     const starts = known.starts.get(step.id) ?? [];
     const last = starts.at(-1);
     if (last !== undefined && !this.#scope.redone) this.#run.sameKey(last, step);
     const operation = parts.world.digest(`${parts.session}\n${step.id}\n${step.key}`);
-    if (last !== undefined && step.effect === "external") {
+    if (last !== undefined && (step.effect === "external" || last.effect === "external")) {
       const settled = await this.#inDoubt(starts.length, operation);
       if (settled !== null) return settled.output;
     }
     parts.signal.throwIfAborted();
     // Before the intent, too: what the log refuses was never begun, so nobody is asked about it.
     await this.#run.audit(this.#audited("began", operation, null));
-    const sent = spec.sent ?? spec.args;
-    await this.#run.append({
-      kind: "step.started",
-      ...head(step),
-      what: parts.redactor.text(spec.what ?? step.name),
-      effect: step.effect === "external" ? "external" : "workspace",
-      operation,
-      ...(sent === undefined ? {} : { sent: parts.redactor.value(sent) }),
-    });
+    await this.#begin(operation, null);
+    let left: Promise<void> | null = null;
+    // The first says it for all.
+    const leaves = async (what: string): Promise<void> => (left ??= this.#begin(operation, what));
     try {
-      const output = await this.#attempts(operation, work);
+      const output = await this.#attempts(operation, work, leaves);
       this.#ended(operation, outcomeOf(output));
       return output;
     } catch (error) {
@@ -90,6 +84,22 @@ export class RecordedStep<Output extends JsonValue> {
       if (!cutShort) this.#ended(operation, `failed: ${failureOf(error).code}`);
       throw error;
     }
+  }
+
+  async #begin(operation: string, leaves: string | null): Promise<void> {
+    const { redactor } = this.#run.parts;
+    const step = this.#step;
+    const spec = this.#spec;
+    const sent = spec.sent ?? spec.args;
+    await this.#run.append({
+      kind: "step.started",
+      ...head(step),
+      what: redactor.text(spec.what ?? step.name),
+      effect: step.effect === "external" || leaves !== null ? "external" : "workspace",
+      operation,
+      ...(sent === undefined ? {} : { sent: redactor.value(sent) }),
+      ...(leaves === null ? {} : { leaves: redactor.text(leaves) }),
+    });
   }
 
   /** Nothing waits for it: an effect whose end is not in the log was interrupted, and is found to be. */
@@ -167,7 +177,11 @@ export class RecordedStep<Output extends JsonValue> {
     }
   }
 
-  async #attempts(operation: string, work: Work<Output>): Promise<Output> {
+  async #attempts(
+    operation: string,
+    work: Work<Output>,
+    leaves: StepRun["leaves"],
+  ): Promise<Output> {
     const step = this.#step;
     const spec = this.#spec;
     const { world, signal, redactor } = this.#run.parts;
@@ -178,7 +192,7 @@ export class RecordedStep<Output extends JsonValue> {
       const began = world.now();
       const args = spec.args ?? null;
       const outcome = await settle(async () =>
-        this.#plain(await work({ args, operation, attempt, signal })),
+        this.#plain(await work({ args, operation, attempt, signal, leaves })),
       );
       if (outcome.ok) {
         const durationMs = world.now() - began;
@@ -226,6 +240,9 @@ export class RecordedStep<Output extends JsonValue> {
     });
   }
 }
+
+/** Work without effect does nothing that had to be on record. */
+const stays: StepRun["leaves"] = async () => undefined;
 
 const notWell = z.object({ ok: z.literal(false) });
 const halted = z.object({ failure: z.object({ code: z.string() }) });

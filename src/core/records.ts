@@ -488,6 +488,8 @@ export const recordBody = z.discriminatedUnion("kind", [
     operation: z.string(),
     /** What is sent, as evidence for a crash. */
     sent: z.exactOptional(jsonValue),
+    /** What it is about to do beyond the workspace: the second record of an effect that began in it. */
+    leaves: z.exactOptional(z.string()),
   }),
   z.object({
     kind: z.literal("step.completed"),

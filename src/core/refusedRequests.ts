@@ -106,6 +106,8 @@ const advice: Readonly<Record<EgressRefusal, string>> = {
   "proxy.identity": "It does not come from this sandbox.",
   "proxy.tooLarge": "It is longer than its rule allows. Ask for less.",
   "proxy.noSecret": "A secret that its rule needs is not set, and only the operator can set it.",
+  "proxy.held":
+    "It may change something, and a replay sends nothing, nor does a session that cannot be recorded. Do without it.",
   "proxy.upstream": "The host did not answer as it should. Try again later, or do without it.",
 };
 

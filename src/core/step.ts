@@ -55,6 +55,11 @@ export interface StepRun {
   /** Counts from one. */
   readonly attempt: number;
   readonly signal: AbortSignal;
+  /**
+   * To be awaited before an effect on the workspace does what restoring the tree does not take
+   * back. Resolves when that is on record: without an outcome the operator is asked about it then.
+   */
+  readonly leaves: (what: string) => Promise<void>;
 }
 
 export type Work<Output> = (run: StepRun) => Promise<Output>;

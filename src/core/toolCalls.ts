@@ -11,7 +11,7 @@ import {
   type ToolOutput,
 } from "./records.ts";
 import { stepName } from "./replay.ts";
-import type { StepSpec } from "./step.ts";
+import type { StepRun, StepSpec } from "./step.ts";
 import type { PreparedCall } from "./tool.ts";
 import type { TurnContext } from "./turn.ts";
 import { text } from "./waits.ts";
@@ -221,16 +221,15 @@ async function execute(
   const used = going.edited ? run : asked;
   const spec = runSpec(context, used);
   const { effect } = used.prepared;
-  const work = async (operation: string): Promise<ToolOutput> =>
-    perform(context, used, going, operation);
+  const work = async (at: StepRun): Promise<ToolOutput> => perform(context, used, going, at);
   if (effect === "reads") {
-    return flow.step(asked.id, spec, async (at) => workspace.look(async () => work(at.operation)));
+    return flow.step(asked.id, spec, async (at) => workspace.look(async () => work(at)));
   }
   if (effect !== "workspace") {
-    return flow.step(asked.id, { ...spec, effect }, async (at) => work(at.operation));
+    return flow.step(asked.id, { ...spec, effect }, work);
   }
   const output = await flow.step(asked.id, { ...spec, effect }, async (at) =>
-    workspace.change(async () => work(at.operation)),
+    workspace.change(async () => work(at)),
   );
   workspace.tree = output.tree ?? workspace.tree;
   return context.leaving.asked({ id: asked.id, what: used.prepared.what }, flow, output);
@@ -257,7 +256,7 @@ async function perform(
   context: TurnContext,
   { call, prepared }: Running,
   going: Going,
-  operation: string,
+  { operation, leaves }: StepRun,
 ): Promise<ToolOutput> {
   const looked = await lastLook(context, call.tool, going);
   if ("refused" in looked) return looked.refused;
@@ -266,7 +265,9 @@ async function perform(
   const alone = looked.alone === null ? {} : { alone: looked.alone };
   const run = async (): Promise<ToolOutput> =>
     prepared.run({ signal, timeoutMs, operation, ...alone });
-  const output = await (prepared.command === undefined ? run() : context.leaving.around(run));
+  const output = await (prepared.command === undefined
+    ? run()
+    : context.leaving.around(run, leaves));
   if (!going.edited) return output;
   const words = `[The operator changed this call before approving it. What ran: ${JSON.stringify(prepared.args)}]`;
   return { ...output, text: `${words}\n${output.text}` };

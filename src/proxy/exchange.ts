@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import type { EgressRefusal, EgressReport, EgressRequest } from "../core/egress.ts";
 import { answerBody, Bounded } from "./answerBody.ts";
+import type { HeldRequests } from "./heldRequests.ts";
 import type { Limits } from "./limits.ts";
 import { answerHeaders } from "./messageHeaders.ts";
 import { Refusal, refusalAnswer } from "./refusal.ts";
@@ -15,6 +16,7 @@ import type { Tunnel } from "./tunnel.ts";
 export interface ExchangeParts {
   readonly rules: RuleSet;
   readonly limits: Limits;
+  readonly held: HeldRequests;
   /** Called once for each request, when all is over. */
   readonly report: (report: EgressReport) => void;
 }
@@ -73,7 +75,7 @@ export class Exchange {
   }
 
   async #forward(understood: Understood): Promise<void> {
-    const { rules, limits } = this.#parts;
+    const { rules, limits, held } = this.#parts;
     const { refused, rule } = rules.decide(understood.request);
     this.#rule = rule?.name ?? null;
     if (refused !== null) throw new Refusal(refused);
@@ -85,6 +87,7 @@ export class Exchange {
     if ((understood.bodyBytes ?? 0) > most) throw new Refusal("proxy.tooLarge");
     // Who waits for a host is not idle: from here on the host's connection has the times.
     this.#message.socket.setTimeout(0);
+    await held.noted(understood.request, rule.name);
     if (this.#message.headers.expect !== undefined) this.#answer.writeContinue();
     const body = new Bounded(most);
     this.#sent = body;

@@ -3,6 +3,7 @@ import { createInterface } from "node:readline";
 import * as z from "zod";
 import { toProxy, type ToProxy } from "../core/egress.ts";
 import type { EchoesOf } from "./echoes.ts";
+import { HeldRequests } from "./heldRequests.ts";
 import { type Limits, usualLimits } from "./limits.ts";
 import { ProxyServer } from "./proxyServer.ts";
 import { Reports } from "./reports.ts";
@@ -21,20 +22,23 @@ export interface ProcessParts {
  */
 export async function proxyProcess(parts: ProcessParts): Promise<void> {
   const reports = new Reports(1);
+  const report = reports.say.bind(reports);
+  const held = new HeldRequests(report);
   const { echoesOf, resolve = addressesOf, limits = usualLimits } = parts;
   let server: ProxyServer | null = null;
   for await (const line of createInterface({ input: process.stdin })) {
     const told = toldIn(line);
     if (told.kind === "settle") {
       reports.say({ kind: "settled" });
+    } else if (told.kind === "noted") {
+      held.settle(told.number, told.goes);
     } else if (told.kind === "rules") {
       if (server === null) throw new Error("The proxy was given rules before its start.");
       server.rule(told.rules);
       reports.say({ kind: "ruled" });
     } else {
       if (server !== null) throw new Error("The proxy was started twice.");
-      const report = reports.say.bind(reports);
-      server = new ProxyServer(told, { resolve, echoesOf, limits, report });
+      server = new ProxyServer(told, { resolve, echoesOf, limits, held, report });
       const port = await server.listen();
       reports.say({ kind: "ready", port });
     }

@@ -7,6 +7,7 @@ import { Addresses } from "./addresses.ts";
 import { Authority } from "./authority.ts";
 import type { EchoesOf } from "./echoes.ts";
 import { Exchange } from "./exchange.ts";
+import type { HeldRequests } from "./heldRequests.ts";
 import type { Limits } from "./limits.ts";
 import { valuesOf } from "./messageHeaders.ts";
 import type { Resolve, RouteParts } from "./route.ts";
@@ -21,6 +22,7 @@ export interface ProxyParts {
   readonly resolve: Resolve;
   readonly echoesOf: EchoesOf;
   readonly limits: Limits;
+  readonly held: HeldRequests;
   readonly report: (report: EgressReport) => void;
 }
 
@@ -111,8 +113,8 @@ export class ProxyServer {
   }
 
   #exchange(message: IncomingMessage, answer: ServerResponse, tunnel: Tunnel | null): void {
-    const { limits, report } = this.#parts;
-    const exchange = new Exchange({ rules: this.#rules, limits, report }, message, answer);
+    const { limits, held, report } = this.#parts;
+    const exchange = new Exchange({ rules: this.#rules, limits, held, report }, message, answer);
     const stranger = tunnel === null && !this.#isOurs(message.socket);
     void exchange.run(tunnel, stranger ? "proxy.identity" : null);
   }
@@ -129,8 +131,8 @@ export class ProxyServer {
       return this.#turnAway(socket, "proxy.mismatch");
     }
     if (head.length > 0) socket.unshift(head);
-    const { limits, report } = this.#parts;
-    const parts = { rules: this.#rules, limits, report };
+    const { limits, held, report } = this.#parts;
+    const parts = { rules: this.#rules, limits, held, report };
     const tunnel = new Tunnel(
       { ...parts, authority: this.#authority, inside: this.#inside },
       socket,

@@ -1,5 +1,12 @@
 import type { Readable, Writable } from "node:stream";
-import { fromProxy, type EgressReport, type EgressRules, type ToProxy } from "../core/egress.ts";
+import {
+  fromProxy,
+  type EgressReport,
+  type EgressRequest,
+  type EgressRules,
+  type FromProxy,
+  type ToProxy,
+} from "../core/egress.ts";
 import { CairnError } from "../core/errors.ts";
 
 /** A proxy that was started: its standard streams, and its end. */
@@ -10,23 +17,30 @@ export interface ProxyStreams {
   readonly gone: Promise<string>;
 }
 
+export interface ProxyEvents {
+  report(report: EgressReport): void;
+  /** Resolves when it is on record that a request that may change something goes; where it throws, it does not. */
+  record(request: EgressRequest, rule: string): Promise<void>;
+}
+
 const readyWithinMs = 15_000;
 const longestLine = 1024 * 1024;
 
+type Held = Extract<FromProxy, { readonly kind: "holds" }>;
 type Settle = (error: CairnError | null) => void;
 
 /** What is said with one proxy, in JSON lines: it is started, told new rules, and reports. */
 export class ProxyTalk {
   readonly #input: Writable;
-  readonly #report: (report: EgressReport) => void;
+  readonly #events: ProxyEvents;
   /** Who waits for its next answer, in order. */
   readonly #waiting: Settle[] = [];
   #rest = "";
   #over: CairnError | null = null;
 
-  constructor({ input, output, gone }: ProxyStreams, report: (report: EgressReport) => void) {
+  constructor({ input, output, gone }: ProxyStreams, events: ProxyEvents) {
     this.#input = input;
-    this.#report = report;
+    this.#events = events;
     input.on("error", () => undefined);
     output.on("error", () => undefined);
     output.setEncoding("utf8");
@@ -55,7 +69,7 @@ export class ProxyTalk {
       await new Promise<void>((resolve, reject) => {
         timer = setTimeout(() => reject(unavailable("it does not answer")), readyWithinMs);
         this.#waiting.push((error) => (error === null ? resolve() : reject(error)));
-        if (this.#over === null) this.#input.write(`${JSON.stringify(line)}\n`);
+        if (this.#over === null) this.#write(line);
         else this.#end(this.#over);
       });
     } finally {
@@ -69,9 +83,22 @@ export class ProxyTalk {
     for (const line of lines) {
       const parsed = fromProxy.safeParse(json(line));
       if (!parsed.success) continue;
-      if (parsed.data.kind === "request") this.#report(parsed.data);
+      if (parsed.data.kind === "request") this.#events.report(parsed.data);
+      else if (parsed.data.kind === "holds") void this.#decide(parsed.data);
       else this.#waiting.shift()?.(null);
     }
+  }
+
+  async #decide({ number, request, rule }: Held): Promise<void> {
+    const goes = await this.#events.record(request, rule).then(
+      () => true,
+      () => false,
+    );
+    this.#write({ kind: "noted", number, goes });
+  }
+
+  #write(line: ToProxy): void {
+    this.#input.write(`${JSON.stringify(line)}\n`);
   }
 
   #end(error: CairnError): void {

@@ -66,6 +66,11 @@ const words: Readonly<Record<EgressRefusal, Words>> = {
     sentence:
       "The rule of this host needs a secret that is not set or cannot stand in a header. The user has to set it.",
   },
+  "proxy.held": {
+    status: 403,
+    sentence:
+      "It may change something, so it has to be on record before it goes. A replay sends no such request, and otherwise the record could not be written.",
+  },
   "proxy.upstream": {
     status: 502,
     sentence:

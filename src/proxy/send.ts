@@ -1,6 +1,7 @@
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { Readable } from "node:stream";
+import { isReading } from "../core/egressWords.ts";
 import type { Limits } from "./limits.ts";
 import { requestHeaders } from "./messageHeaders.ts";
 import { Refusal } from "./refusal.ts";
@@ -21,13 +22,11 @@ export interface Sending {
   readonly signal: AbortSignal;
 }
 
-/** Asking these again changes nothing, so they may go by a connection that the host closes meanwhile. */
-const repeatable = new Set(["GET", "HEAD", "OPTIONS"]);
-
 /** Resolves with the host's answer as soon as its headers are here; throws a `Refusal` for none. */
 export async function send(sending: Sending): Promise<IncomingMessage> {
   const { hasBody, request } = sending.understood;
-  if (hasBody || !repeatable.has(request.method)) return sendOnce(sending, false);
+  // What is read may be asked again, so it may go by a connection that the host closes meanwhile.
+  if (hasBody || !isReading(request)) return sendOnce(sending, false);
   try {
     return await sendOnce(sending, true);
   } catch (error) {
@@ -111,6 +110,6 @@ function newRequest(sending: Sending, kept: boolean): ClientRequest {
 /** Where the body ends, said anew from what was understood. */
 function framing({ bodyBytes, hasBody, request }: Understood): readonly string[] {
   if (bodyBytes === null) return ["Transfer-Encoding", "chunked"];
-  if (hasBody || !repeatable.has(request.method)) return ["Content-Length", String(bodyBytes)];
+  if (hasBody || !isReading(request)) return ["Content-Length", String(bodyBytes)];
   return [];
 }

@@ -11,7 +11,8 @@ import {
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
-import type { EgressReport, EgressRules } from "../core/egress.ts";
+import type { EgressReport, EgressRequest, EgressRules } from "../core/egress.ts";
+import { isReading } from "../core/egressWords.ts";
 import type { Egress, Log } from "../core/ports.ts";
 import { Authority, type AuthorityText } from "./authority.ts";
 import { egressLine } from "./egressLine.ts";
@@ -24,6 +25,8 @@ export interface SessionEgressOptions {
   readonly program: string;
   /** The rules as they are now, with the secrets that they name. Throws `secret.missing`. */
   readonly rules: () => Promise<EgressRules>;
+  /** Called for all that goes out: before it does, and only if this resolves, where it may change something. */
+  readonly record: (request: EgressRequest, rule: string) => Promise<void>;
   /** Networks that are closed beside the usual ones. */
   readonly closed: readonly string[];
   /** One line a request, without values. */
@@ -186,10 +189,11 @@ export class SessionEgress implements Egress {
   }
 
   async #start(listening: Listening): Promise<Running> {
-    const { program, rules, closed, log } = this.#options;
+    const { program, rules, closed, record, log } = this.#options;
     const now = await rules();
     const process = new SpawnedProxy(program, listening.directory);
-    const talk = new ProxyTalk(process.streams, (report) => this.#report(report));
+    const report = this.#report.bind(this);
+    const talk = new ProxyTalk(process.streams, { report, record });
     const socket = `proxy-${(this.#starts += 1)}.sock`;
     const running = { talk, process, socket };
     try {
@@ -215,8 +219,15 @@ export class SessionEgress implements Egress {
     await rm(join(listening.directory, running.socket), { force: true });
   }
 
+  /** What only reads is on record afterwards. */
+  async #went({ request, rule }: EgressReport): Promise<void> {
+    if (request === null || rule === null || !isReading(request)) return;
+    await this.#options.record(request, rule).catch(() => undefined);
+  }
+
   #report(report: EgressReport): void {
     this.#options.log(egressLine(report));
+    if (report.refused === null) void this.#went(report);
     if (report.refused === null || this.#refused.size >= keptRefused) return;
     const key = JSON.stringify([report.request, report.refused]);
     if (!this.#refused.has(key)) this.#refused.set(key, report);

@@ -6,6 +6,7 @@ import type { EgressRefusal, EgressReport } from "../core/egress.ts";
 import type { EgressHost } from "../core/egressDecision.ts";
 import type { Authority } from "./authority.ts";
 import { type ClientHello, readClientHello } from "./clientHello.ts";
+import type { HeldRequests } from "./heldRequests.ts";
 import type { Limits } from "./limits.ts";
 import { type PassedOn, passOn } from "./passOn.ts";
 import { Refusal, refusalAnswer } from "./refusal.ts";
@@ -16,6 +17,7 @@ import { hostOf } from "./target.ts";
 export interface TunnelParts {
   readonly rules: RuleSet;
   readonly limits: Limits;
+  readonly held: HeldRequests;
   readonly authority: Authority;
   /** Takes the requests of opened tunnels; it listens nowhere. */
   readonly inside: Server;
@@ -53,7 +55,7 @@ export class Tunnel {
 
   /** Never rejects. */
   async open(): Promise<void> {
-    const { rules, limits } = this.#parts;
+    const { rules, limits, held } = this.#parts;
     const socket = this.#socket;
     socket.write("HTTP/1.1 200 Connection Established\r\n\r\n");
     const hello = await firstWords(socket, limits.connectMs);
@@ -68,6 +70,7 @@ export class Tunnel {
     if (route !== null) {
       try {
         if (hello.hidesName || asked !== this.host.host) throw new Refusal("proxy.mismatch");
+        await held.noted({ ...this.host, method: null, path: null }, route.rule.name);
         const bytes = await passOn(socket, { route, host: this.host, limits });
         this.#report(bytes.refused ?? null, route.rule.name, bytes);
         return;

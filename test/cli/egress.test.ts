@@ -12,6 +12,7 @@ import { viewOf } from "../../src/core/replay.ts";
 import { whyNoBubblewrap } from "../sandbox/bubblewrapPlace.ts";
 import { Cairn, type Finished, type RunOptions } from "./cairn.ts";
 import { Desk } from "./desk.ts";
+import { GitHost } from "./gitHost.ts";
 import type { Reply } from "./scriptedServer.ts";
 
 const cairn = new Cairn();
@@ -64,9 +65,12 @@ function resultOf(records: readonly SessionRecord[], id: string): string {
 
 suite("what leaves a session's sandbox", { skip: (await whyNot()) ?? false }, () => {
   const asked: { readonly url: string; readonly authorization: string }[] = [];
+  const git = new GitHost();
   let upstream: Server;
   before(async () => {
-    upstream = createServer(({ url = "", headers }, response) => {
+    upstream = createServer((message, response) => {
+      const { url = "", headers } = message;
+      if (url.startsWith("/repo.git/")) return void git.answer(message, response);
       asked.push({ url, authorization: headers.authorization ?? "" });
       response.end(`This is ${url}.\n`);
     });
@@ -216,6 +220,46 @@ suite("what leaves a session's sandbox", { skip: (await whyNot()) ?? false }, ()
       (await desk.session()).waits.map(({ wait }) => wait),
       ["turn/1/tool/c/egress/1"],
     );
+  });
+
+  test("I19-01: a push that was cut short by a kill is asked about and never made again in silence", async () => {
+    const commands = [
+      "git init -q -b main work && cd work && git config user.name a && git config user.email a@b",
+      "echo one >one && git add one && git commit -q -m first",
+      "git push -q http://wiki.local/repo.git main",
+    ];
+    const proxy = [wiki, { ...wiki, name: "git", methods: ["GET", "POST"], paths: ["/repo.git/"] }];
+    const desk = await Desk.open(cairn, [exec("a", commands.join(" && ")), done]);
+    const where = ["--sandbox", "bubblewrap", "--goal", "Push.", "--profile", profile({ proxy })];
+    const killed = await desk.start(where, {
+      within,
+      onStarted: (kill) => {
+        git.swallows = () => {
+          kill();
+          return true;
+        };
+      },
+    });
+    assert.equal(killed.signal, "SIGKILL", killed.stderr);
+    assert.deepEqual(git.commits, ["first"]);
+    const { session } = await desk.session();
+    const resumed = await desk.do(["resume", session], { within });
+    assert.equal(resumed.code, 3, resumed.stderr);
+    assert.match(
+      resumed.stdout,
+      /This was started and may have happened: git init[^]*Before it stopped it sent POST http:\/\/wiki\.local\/repo\.git\/git-receive-pack, and perhaps more\. What it changed in the session's files is taken back\./,
+    );
+    const audit = await desk.do(["audit", "--session", session]);
+    assert.match(audit.stdout, /GET http:\/\/wiki\.local\/repo\.git\/info\/refs.*by the rule git/);
+    assert.match(
+      audit.stdout,
+      /POST http:\/\/wiki\.local\/repo\.git\/git-receive-pack.*by the rule git/,
+    );
+    const [open] = viewOf(await desk.records()).openWaits;
+    const skipped = await desk.do(["answer", session, open?.wait ?? "", "skip"], { within });
+    assert.equal(skipped.code, 0, skipped.stderr);
+    assert.equal(git.pushes, 1);
+    asked.length = 0;
   });
 
   test("where nobody is there it is denied and listed, and offline nothing is asked", async () => {

@@ -185,8 +185,8 @@ suite("a request that was refused", () => {
     const { machine, way } = online([curl("a", "ls"), says("done")]);
     const session = await machine.start();
     machine.sandbox.onRun = async () => {
-      way.request("GET", page, "proxy.address");
-      way.request("GET", page, "proxy.mismatch");
+      await way.request("GET", page, "proxy.address");
+      await way.request("GET", page, "proxy.mismatch");
     };
     assert.equal(await session.run(never), "completed");
     assert.match(told(machine), /proxy\.address\. Its address is not one of the open internet/);
@@ -245,7 +245,7 @@ suite("a request that was refused", () => {
     const { machine, way, rules } = online([curl("a"), curl("b"), says("done")]);
     const session = await machine.start();
     machine.sandbox.onRun = async () => {
-      if (way.request("GET", page)) return;
+      if (await way.request("GET", page)) return;
       // Another window allows it while the command runs.
       await machine.grant(
         [

@@ -31,9 +31,9 @@ export function wire(machine: Machine, way: FakeWayOut): void {
   machine.sandbox.onRun = async (command) => {
     for (const one of command.split("; ")) {
       const [program, url = ""] = one.split(" ");
-      if (program === "curl") way.request("GET", url);
-      if (program === "post") way.request("POST", url);
-      if (program === "tunnel") way.request(null, url);
+      if (program === "curl") await way.request("GET", url);
+      if (program === "post") await way.request("POST", url);
+      if (program === "tunnel") await way.request(null, url);
     }
   };
 }

@@ -1,6 +1,7 @@
 import type { Action } from "../../src/core/action.ts";
 import type { EgressReport, EgressRequest } from "../../src/core/egress.ts";
 import { covers } from "../../src/core/egressFit.ts";
+import { isReading } from "../../src/core/egressWords.ts";
 import type { AboutRequest, WayOut } from "../../src/core/ports.ts";
 import type { SandboxProxyRule } from "../../src/core/proxyRule.ts";
 
@@ -17,8 +18,13 @@ export class FakeWayOut implements WayOut {
   known: AboutRequest = { near: null, ready: null };
   #holds: readonly SandboxProxyRule[] = [];
   #refused: EgressReport[] = [];
+  #holding: ((request: EgressRequest) => Promise<void>) | null = null;
 
-  request(method: string | null, url: string, code?: EgressReport["refused"]): boolean {
+  async request(
+    method: string | null,
+    url: string,
+    code?: EgressReport["refused"],
+  ): Promise<boolean> {
     const { protocol, hostname, port, pathname } = new URL(url);
     const scheme = protocol === "http:" ? "http" : "https";
     const request: EgressRequest = {
@@ -30,7 +36,8 @@ export class FakeWayOut implements WayOut {
     };
     const denied = this.denied.some((rule) => covers(rule, request));
     const passes = !denied && this.#holds.some((rule) => covers(rule, request));
-    if (passes) this.passed.push(`${method} ${url}`);
+    if (passes && !(await this.#goes(request))) this.#refuse(request, "proxy.held");
+    else if (passes) this.passed.push(`${method} ${url}`);
     else this.#refuse(request, code ?? (denied ? "proxy.denied" : "proxy.noRule"));
     return passes;
   }
@@ -38,6 +45,10 @@ export class FakeWayOut implements WayOut {
   async renew(once: readonly SandboxProxyRule[]): Promise<void> {
     this.#holds = [...this.allowed, ...once];
     this.renewed.push(this.#holds.map(({ name }) => name).join(" "));
+  }
+
+  hold(holding: ((request: EgressRequest) => Promise<void>) | null): void {
+    this.#holding = holding;
   }
 
   async takeRefused(): Promise<readonly EgressReport[]> {
@@ -52,6 +63,14 @@ export class FakeWayOut implements WayOut {
 
   async decided(action: Action, why: string): Promise<void> {
     this.audited.push(`${action.egress?.method ?? "?"} ${action.egress?.host}: ${why}`);
+  }
+
+  async #goes(request: EgressRequest): Promise<boolean> {
+    if (isReading(request) || this.#holding === null) return true;
+    return this.#holding(request).then(
+      () => true,
+      () => false,
+    );
   }
 
   #refuse(request: EgressRequest, refused: NonNullable<EgressReport["refused"]>): void {

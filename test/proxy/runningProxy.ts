@@ -14,6 +14,8 @@ import { root } from "../harness/root.ts";
 
 type Start = Extract<ToProxy, { readonly kind: "start" }>;
 
+type Held = Extract<FromProxy, { readonly kind: "holds" }>;
+
 interface How {
   readonly given?: Partial<Given>;
   readonly command?: readonly string[];
@@ -23,6 +25,9 @@ interface How {
 export class RunningProxy {
   readonly process: ChildProcess;
   readonly reports: EgressReport[] = [];
+  /** What it held, and whether that goes. */
+  readonly held: Held[] = [];
+  lets: (held: Held) => boolean = () => true;
   /** All that it said, and all that it wrote on standard error. */
   spoken = "";
   certificate = "";
@@ -42,6 +47,7 @@ export class RunningProxy {
       this.spoken += `${line}\n`;
       const said = fromProxy.parse(JSON.parse(line));
       if (said.kind === "request") this.reports.push(said);
+      if (said.kind === "holds") this.#decide(said);
       for (const hear of this.#heard.splice(0)) hear(said);
     });
   }
@@ -69,7 +75,7 @@ export class RunningProxy {
   async tell(line: ToProxy): Promise<FromProxy> {
     const answered = new Promise<FromProxy>((resolve, reject) => {
       const hear = (said: FromProxy): void => {
-        if (said.kind === "request") this.#heard.push(hear);
+        if (said.kind === "request" || said.kind === "holds") this.#heard.push(hear);
         else resolve(said);
       };
       this.#heard.push(hear);
@@ -77,6 +83,12 @@ export class RunningProxy {
     });
     this.process.stdin?.write(`${JSON.stringify(line)}\n`);
     return answered;
+  }
+
+  #decide(held: Held): void {
+    this.held.push(held);
+    const line = { kind: "noted", number: held.number, goes: this.lets(held) };
+    this.process.stdin?.write(`${JSON.stringify(line)}\n`);
   }
 
   /** The report with this number, as soon as it is there. */

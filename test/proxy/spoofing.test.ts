@@ -167,6 +167,30 @@ suite("S4: what a sandbox cannot talk the proxy into", () => {
     }
   });
 
+  test("what may change something is held until it is on record, and else does not go", async () => {
+    const url = `https://other.local:${secure}/a`;
+    proxy.held.length = 0;
+    seen.length = 0;
+    proxy.lets = ({ request }) => {
+      assert.deepEqual(seen, [], "nothing went before it was on record");
+      return request.path === "/a";
+    };
+    assert.equal((await curl(proxy, "-d", "x=1", url)).status, 200);
+    assert.deepEqual(proxy.held.splice(0), [
+      {
+        kind: "holds",
+        number: 1,
+        request: { scheme: "https", host: "other.local", port: secure, method: "POST", path: "/a" },
+        rule: ruleFor("other.local", secure, {}).name,
+      },
+    ]);
+    await refused("proxy.held", "-d", "x=1", `${url}/b`);
+    proxy.held.length = 0;
+    assert.equal((await curl(proxy, url)).status, 200);
+    assert.deepEqual(proxy.held, []);
+    proxy.lets = () => true;
+  });
+
   test("a host without a rule is refused in TLS, too, so that what was wanted is known", async () => {
     const body = await refused("proxy.noRule", `https://evil.local:${secure}/a/b?token=1`);
     assert.match(body, /^The proxy refused https:\/\/evil\.local:\d+ \(proxy\.noRule\)\. /);

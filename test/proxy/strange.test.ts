@@ -211,6 +211,9 @@ suite("what can be understood in two ways goes nowhere", () => {
     assert.equal(report.refused, null);
     assert.equal(report.rule, "closed-test");
     assert.equal(report.receivedBytes > 500, true);
+    // Nobody looks into it, so it may change something.
+    const { request } = proxy.held.at(-1) ?? {};
+    assert.deepEqual([request?.host, request?.method], ["closed.test", null]);
     const elsewhere = `other.test:${closed}`;
     const other = ["--connect-to", `${elsewhere}:closed.test:${closed}`];
     const got = await curl(proxy, ...other, `https://${elsewhere}/`);

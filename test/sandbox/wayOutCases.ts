@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EgressRules } from "../../src/core/egress.ts";
+import { requestWords } from "../../src/core/egressWords.ts";
 import { SessionEgress } from "../../src/proxy/sessionEgress.ts";
 import { run, type SandboxUnderTest, text } from "../contracts/sandbox.ts";
 import { root } from "../harness/root.ts";
@@ -16,18 +17,23 @@ export const secret = ["canary", "5d8a61c0f3"].join("-");
 /** The real proxy behind one session, with rules that can be changed. */
 export class EgressUnderTest extends SessionEgress {
   readonly lines: string[];
+  /** What went out, in order. */
+  readonly recorded: string[];
   readonly rules: { now: EgressRules };
 
   constructor(allowed: EgressRules["allowed"]) {
     const lines: string[] = [];
+    const recorded: string[] = [];
     const rules = { now: { allowed, denied: [], secrets: { "wiki-token": secret } } };
     super({
       program: join(root, "dist/proxy.js"),
       rules: async () => rules.now,
+      record: async (request) => void recorded.push(requestWords(request)),
       closed: [],
       log: (line) => lines.push(line),
     });
     this.lines = lines;
+    this.recorded = recorded;
     this.rules = rules;
   }
 }
