@@ -14,7 +14,7 @@ const streamed = 128 * 1024 * 1024;
 const chunk = Buffer.alloc(64 * 1024, "a line of an archive that is downloaded\n");
 const connections = 100;
 /** As a session starts it. */
-const command = ["--max-semi-space-size=1", "dist/proxy.js"];
+const command = ["--max-semi-space-size=1", "--no-maglev", "dist/proxy.js"];
 
 /** A request that is kept alive, against the same one without a proxy; one stream; and memory. */
 export const proxy: Measure = async () => {
