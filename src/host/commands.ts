@@ -116,6 +116,7 @@ async function start(
     include: settings["workspace.include"],
   };
   news.tellLeftOut(folder, await sessions.survey(choice));
+  const profile = await profileOf(settings);
   news.tellRules((await sessions.rules.list()).notices);
   const run = await vscode.window.withProgress(
     { location: { viewId: "cairn.sessions" } },
@@ -123,7 +124,7 @@ async function start(
       sessions.start({
         prompts,
         model,
-        profile: profileOf(settings),
+        profile,
         sandbox: settings["sandbox.backend"],
         devContainer: settings["sandbox.devContainer"],
         skills: source === "" ? null : source,

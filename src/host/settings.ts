@@ -1,7 +1,8 @@
+import { isAbsolute } from "node:path";
 import * as vscode from "vscode";
 import * as z from "zod";
 import { CairnError } from "../core/errors.ts";
-import { namedProfile } from "../core/profile.ts";
+import { namedProfile, parseProfile } from "../core/profile.ts";
 import {
   budgets,
   cacheMode,
@@ -23,6 +24,7 @@ const settings = z.object({
   "sandbox.runtime": z.string().trim(),
   "sandbox.gpus": z.nullable(z.union([z.literal("all"), z.int().positive()])),
   profile: z.string(),
+  profileFile: z.string().trim(),
   "skills.source": z.string().trim(),
   "workspace.exclude": z.array(z.string().trim().min(1)),
   "workspace.include": z.array(z.string().trim().min(1)),
@@ -60,7 +62,8 @@ export function readSettings(folder: vscode.Uri | null): Settings {
 }
 
 /** What an agent of a new session may do. Throws `profile.invalid`. */
-export function profileOf(read: Settings): Profile {
+export async function profileOf(read: Settings): Promise<Profile> {
+  if (read.profileFile !== "") return ownProfile(read);
   const { wallTimeMinutes, ...limits } = read.budgets;
   const wallTimeMs = wallTimeMinutes === null ? null : Math.ceil(wallTimeMinutes * 60_000);
   return {
@@ -72,6 +75,30 @@ export function profileOf(read: Settings): Profile {
     contextTokens: read["model.contextTokens"],
     allowedServices: allowedServices(read),
   };
+}
+
+/** A file is the whole profile: of the settings beside it only what no file says is taken. */
+async function ownProfile(read: Settings): Promise<Profile> {
+  const { profileFile: path } = read;
+  if (!isAbsolute(path)) {
+    throw new CairnError(
+      "profile.invalid",
+      `cairn.profileFile is ${path}, and it has to be an absolute path.`,
+    );
+  }
+  const uri = vscode.Uri.file(path);
+  if (vscode.workspace.getWorkspaceFolder(uri) !== undefined) {
+    throw new CairnError(
+      "profile.invalid",
+      `The profile ${path} lies in an open folder, whose files sessions propose to change. Put it somewhere else and change cairn.profileFile.`,
+    );
+  }
+  const bytes = await Promise.resolve(vscode.workspace.fs.readFile(uri)).catch((cause: unknown) => {
+    throw new CairnError("profile.invalid", `The profile ${path} cannot be read.`, { cause });
+  });
+  const own = parseProfile(new TextDecoder().decode(bytes), path);
+  const contextTokens = own.contextTokens ?? read["model.contextTokens"];
+  return { ...own, contextTokens, allowedServices: own.allowedServices ?? allowedServices(read) };
 }
 
 /** What is set to false is off: settings can only add to what is there by default. */

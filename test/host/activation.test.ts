@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import * as vscode from "vscode";
@@ -52,6 +54,7 @@ test("what nobody has set is the default", () => {
     "workspace.include": [],
     "audit.retentionDays": 365,
     profile: "default",
+    profileFile: "",
     "skills.source": "",
     checkpointStrategy: "calls",
     granularCheckpoints: true,
@@ -72,9 +75,36 @@ test("what nobody has set is the default", () => {
   });
 });
 
-test("the profile of a new session is the named one as long as no setting says otherwise", () => {
+test("the profile of a new session is the named one as long as no setting says otherwise", async () => {
   const profile = { ...namedProfile("default"), allowedServices: editorServices };
-  assert.deepEqual(profileOf(readSettings(null)), profile);
+  assert.deepEqual(await profileOf(readSettings(null)), profile);
+});
+
+test("a profile file takes the place of the named one, from outside the open folders alone", async () => {
+  const configuration = vscode.workspace.getConfiguration("cairn");
+  const place = mkdtempSync(join(tmpdir(), "cairn-profile-"));
+  const path = join(place, "mine.json");
+  const wiki = { name: "wiki", hosts: ["wiki.example"], methods: ["GET"], paths: ["/"] };
+  writeFileSync(path, JSON.stringify({ name: "mine", proxy: [wiki], budgets: { modelCalls: 3 } }));
+  const set = async (value: string | undefined): Promise<void> =>
+    configuration.update("profileFile", value, vscode.ConfigurationTarget.Global);
+  try {
+    await set(path);
+    const { name, proxy, budgets, allowedServices } = await profileOf(readSettings(null));
+    assert.deepEqual([name, proxy, budgets.modelCalls], ["mine", [wiki], 3]);
+    assert.deepEqual(allowedServices, editorServices);
+    for (const [bad, message] of [
+      ["mine.json", /has to be an absolute path/],
+      [join(place, "gone.json"), /gone\.json cannot be read/],
+      [join(workspaceFolder().uri.fsPath, "mine.json"), /lies in an open folder/],
+    ] as const) {
+      await set(bad);
+      await assert.rejects(profileOf(readSettings(null)), { code: "profile.invalid", message });
+    }
+  } finally {
+    await set(undefined);
+    rmSync(place, { recursive: true });
+  }
 });
 
 test("a service is added by a setting, and one that is there is turned off by one", async () => {
@@ -82,7 +112,7 @@ test("a service is added by a setting, and one that is there is turned off by on
   const set = { github_issue: { actions: ["comment"] }, find_references: false };
   await configuration.update("services", set, vscode.ConfigurationTarget.Global);
   try {
-    assert.deepEqual(profileOf(readSettings(null)).allowedServices, {
+    assert.deepEqual((await profileOf(readSettings(null))).allowedServices, {
       github_issue: { actions: ["comment"] },
       workspace_diagnostics: {},
       workspace_symbols: {},
@@ -108,7 +138,7 @@ test("budgets, prices, the window and the cache go from the settings into a new 
   };
   await all((name) => set[name]);
   try {
-    const profile = profileOf(readSettings(null));
+    const profile = await profileOf(readSettings(null));
     assert.deepEqual(profile.budgets, {
       tokens: 5000,
       money: null,

@@ -158,8 +158,8 @@ suite("services of the editor, in a session", () => {
     return toolOutput.parse(done.output).text;
   };
 
-  test("those that only look at the editor are on, and others as the settings say", () => {
-    const { allowedServices } = profileOf(readSettings(null));
+  test("those that only look at the editor are on, and others as the settings say", async () => {
+    const { allowedServices } = await profileOf(readSettings(null));
     assert.deepEqual(Object.keys(allowedServices ?? {}).toSorted(), [
       "find_references",
       "workspace_diagnostics",
@@ -169,7 +169,7 @@ suite("services of the editor, in a session", () => {
 
   test("problems, symbols and references are those of the user's own folder", async () => {
     const allowedServices = {
-      ...profileOf(readSettings(null)).allowedServices,
+      ...(await profileOf(readSettings(null))).allowedServices,
       github_issue: { decision: "allow" as const },
     };
     const run = await engine.start({
