@@ -4,7 +4,7 @@ import { command, mustRun } from "./command.ts";
 /** What the tests use of the system, beside Node. */
 const packages = [
   "bubblewrap",
-  "chromium",
+  "chromium-headless-shell",
   "curl",
   "docker.io",
   "faketime",

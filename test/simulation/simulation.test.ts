@@ -8,7 +8,7 @@ import { runSchedule } from "./schedule.ts";
 import type { Bug } from "./simStore.ts";
 
 /** A landing has half an hour for all tests; whoever runs them otherwise gets all schedules. */
-const schedules = process.env["CI"] === "true" ? 30_000 : 100_000;
+const schedules = process.env["CI"] === "true" ? 20_000 : 100_000;
 /** Under a minute on two idle cores; whatever else the machine does is added. */
 const patienceMs = 600_000;
 const lanes = Math.min(2, availableParallelism());

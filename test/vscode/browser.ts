@@ -4,7 +4,14 @@ import { delimiter, join } from "node:path";
 import { chromium, type Browser, type FrameLocator, type Page } from "playwright-core";
 import { out } from "../harness/root.ts";
 
-const names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+// One without a screen does less beside what is looked at.
+const names = [
+  "chromium-headless-shell",
+  "chromium",
+  "chromium-browser",
+  "google-chrome",
+  "google-chrome-stable",
+];
 
 /** Path of a Chromium: `$CHROMIUM`, else the first one on PATH, else null. */
 export function findChromium(): string | null {

@@ -41,6 +41,8 @@ export interface CodeServer {
 
 const quietSettings = {
   "chat.disableAIFeatures": true,
+  // What moves is painted again and again, by a processor here.
+  "editor.cursorBlinking": "solid",
   "extensions.autoCheckUpdates": false,
   "extensions.autoUpdate": false,
   "extensions.ignoreRecommendations": true,
@@ -50,6 +52,7 @@ const quietSettings = {
   "window.restoreWindows": "none",
   // As a modal, the trust and settings editors swallow every click behind them.
   "workbench.editor.useModal": "off",
+  "workbench.reduceMotion": "on",
   "workbench.secondarySideBar.defaultVisibility": "hidden",
   "workbench.startupEditor": "none",
   "workbench.tips.enabled": false,
