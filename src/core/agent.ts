@@ -3,7 +3,6 @@ import { describeApply, runApply } from "./apply.ts";
 import { Conversation } from "./conversation.ts";
 import { CairnError } from "./errors.ts";
 import { defineFlow, type FlowContext } from "./flowDefinition.ts";
-import { Leaving } from "./leaving.ts";
 import { priceOf } from "./modelFacts.ts";
 import { Spending } from "./spending.ts";
 import { runTurn, schemasOf } from "./turn.ts";
@@ -25,7 +24,6 @@ export const agentFlow = defineFlow({
     const words = [spec.profile.instructions, context.remarks].filter(Boolean);
     conversation.add({ role: "system", text: words.join("\n\n") });
     const spending = spendingOf(context);
-    const leaving = new Leaving(context);
     const schemas = schemasOf(context);
     const said: string[] = [];
     // A session that was queued for another machine brings its copy along.
@@ -34,7 +32,7 @@ export const agentFlow = defineFlow({
       const turn = index + 1;
       said.push(
         await flow.turn(`turn/${turn}`, z.string(), async () =>
-          runTurn({ ...context, ...schemas, conversation, spending, leaving }, turn, prompt),
+          runTurn({ ...context, ...schemas, conversation, spending }, turn, prompt),
         ),
       );
     }

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { CairnError } from "./errors.ts";
 import type { FlowContext } from "./flowDefinition.ts";
+import { notRepeated } from "./inDoubt.ts";
 import { toolOutput, type ToolOutput, type WaitSubject } from "./records.ts";
 import { type DevContainer } from "./sandboxInfo.ts";
 import type { Tool } from "./tool.ts";
@@ -96,7 +97,7 @@ function contextOf({
 }
 
 async function setUp(
-  { flow, workspace, signal, spec }: FlowContext,
+  { flow, workspace, signal, spec, leaving }: FlowContext,
   exec: Tool,
   { name, command }: { readonly name: string; readonly command: string },
 ): Promise<ToolOutput> {
@@ -106,8 +107,9 @@ async function setUp(
   if (prepared.kind !== "run") throw new Error(`${exec.name} does not run commands`);
   const timeoutMs = Math.max(commandMs, spec.profile.commandTimeoutMs);
   await workspace.ready(flow);
+  const id = `sandbox/${name.replaceAll(/[^\w.-]/gu, "_")}`;
   const output = await flow.step(
-    `sandbox/${name.replaceAll(/[^\w.-]/gu, "_")}`,
+    id,
     {
       kind: "tool",
       label: name,
@@ -116,12 +118,15 @@ async function setUp(
       output: toolOutput,
       effect: "workspace",
       what: command,
+      skipped: notRepeated,
     },
-    async ({ operation }) =>
-      workspace.change(async () => prepared.run({ signal, timeoutMs, operation })),
+    async ({ operation, leaves }) => {
+      const run = async () => prepared.run({ signal, timeoutMs, operation });
+      return workspace.change(async () => leaving.around(run, leaves));
+    },
   );
   workspace.tree = output.tree ?? workspace.tree;
-  return output;
+  return leaving.asked({ id, what: command }, flow, output);
 }
 
 function failed(name: string, { text }: ToolOutput): string {

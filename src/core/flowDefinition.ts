@@ -1,6 +1,7 @@
 import type * as z from "zod";
 import { CairnError } from "./errors.ts";
 import type { Flow } from "./flow.ts";
+import type { Leaving } from "./leaving.ts";
 import type { CommandReader, Model, Permissions, WayOut, WorkspaceTrees, World } from "./ports.ts";
 import type { JsonValue, SessionSpec } from "./records.ts";
 import type { Tool } from "./tool.ts";
@@ -21,6 +22,8 @@ export interface FlowContext {
   readonly workspace: Workspace;
   /** How its sandbox reaches anything; null where it cannot. */
   readonly wayOut: WayOut | null;
+  /** What its commands may send, from one to the next. */
+  readonly leaving: Leaving;
   readonly trees: WorkspaceTrees;
   /** Milliseconds that the session was driven so far, from its records. */
   readonly activeMs: () => number;

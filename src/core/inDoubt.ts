@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { jsonValue, type JsonValue, type WaitSubject } from "./records.ts";
+import { jsonValue, type JsonValue, type ToolOutput, type WaitSubject } from "./records.ts";
 import type { Failed, Started } from "./flowMemory.ts";
 
 /** The four answers to an effect that may have happened. */
@@ -30,6 +30,12 @@ export interface Doubt {
   readonly failed: Failed | undefined;
   readonly observed: Observed | null;
 }
+
+/** What a command that was not repeated gives back. */
+export const notRepeated: ToolOutput = {
+  text: "It may have happened; the operator chose not to repeat it.",
+  ok: false,
+};
 
 const takenBack = "What it changed in the session's files is taken back.";
 

@@ -29,6 +29,8 @@ import { approval, type WaitAnswer } from "./waits.ts";
 
 type EgressSubject = Extract<WaitSubject, { kind: "egress" }>;
 
+type LeavingParts = Pick<FlowContext, "permissions" | "session" | "spec" | "wayOut" | "world">;
+
 /** A command, by its step and by what ran. */
 interface Ran {
   readonly id: string;
@@ -40,11 +42,11 @@ interface Ran {
  * to for the next one, and to what no. Made anew by each run of the flow, from what is on record.
  */
 export class Leaving {
-  readonly #context: FlowContext;
+  readonly #context: LeavingParts;
   #once: readonly SandboxProxyRule[] = [];
   readonly #rejected = new Set<string>();
 
-  constructor(context: FlowContext) {
+  constructor(context: LeavingParts) {
     this.#context = context;
   }
 

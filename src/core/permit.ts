@@ -225,7 +225,7 @@ function essence({ tool, args, what, where, reason, action }: ToolSubject): Json
 }
 
 /** How long a question of this session stays open. */
-export function timed({ spec }: FlowContext): { readonly deadlineMs?: number } {
+export function timed({ spec }: Pick<FlowContext, "spec">): { readonly deadlineMs?: number } {
   const { answerWithinMs } = spec.profile;
   return answerWithinMs === null ? {} : { deadlineMs: answerWithinMs };
 }

@@ -4,7 +4,8 @@ import { useDevContainer, type DevContainerParts } from "./devContainer.ts";
 import { CairnError } from "./errors.ts";
 import { failureOf, leavesAsItIs } from "./failure.ts";
 import { Flow } from "./flow.ts";
-import type { FlowContext, FlowDefinition } from "./flowDefinition.ts";
+import { flowContext } from "./flowContext.ts";
+import type { FlowDefinition } from "./flowDefinition.ts";
 import { FlowRun } from "./flowRun.ts";
 import { guardedFlow } from "./guardedFlow.ts";
 import type {
@@ -324,7 +325,9 @@ export class Session {
     return this.#toItsEnd(signal, isOfFlow, async (flow) => {
       this.#workspace.begin(this.#fresh, hadShell(this.#records));
       this.#fresh = false;
-      const context = this.#context(flow, signal);
+      const [session, workspace] = [this.id, this.#workspace];
+      const own = { flow, session, spec, workspace, activeMs: () => this.#activeMs(), signal };
+      const context = flowContext(this.#parts, own);
       await useSkills(context, this.#parts.skills ?? null);
       const remarks = await useDevContainer(context, this.#parts.devContainer ?? null);
       const result = await definition.run({ ...context, remarks }, spec.flow?.input ?? null);
@@ -342,26 +345,8 @@ export class Session {
     });
   }
 
-  #context(flow: Flow, signal: AbortSignal): FlowContext {
-    const { spec } = this.view;
-    const { model, world, tools, trees, permissions, commands, wayOut = null } = this.#parts;
-    const known = tools.filter((tool) => spec.profile.tools.includes(tool.name));
-    return {
-      flow,
-      session: this.id,
-      world,
-      spec,
-      model,
-      tools: new Map(known.map((tool) => [tool.name, tool])),
-      permissions: permissions(spec.profile),
-      commands,
-      workspace: this.#workspace,
-      wayOut,
-      trees,
-      activeMs: () => activeMs(this.#records, world.now()),
-      remarks: "",
-      signal,
-    };
+  #activeMs(): number {
+    return activeMs(this.#records, this.#parts.world.now());
   }
 
   async #flow(signal: AbortSignal, owns: (id: string) => boolean): Promise<Flow> {

@@ -1,5 +1,6 @@
 import { canonical } from "./canonical.ts";
 import type { Flow } from "./flow.ts";
+import { notRepeated } from "./inDoubt.ts";
 import { Spot } from "./spot.ts";
 import { Parked } from "./recordedWait.ts";
 import { denial, lastLook, permit, timed, type Asked, type Permit } from "./permit.ts";
@@ -283,10 +284,7 @@ function runSpec(context: TurnContext, asked: Running): StepSpec<ToolOutput> {
     inputs: { ...spec.inputs, ...tree },
     what: prepared.what,
     sent: prepared.args,
-    skipped: {
-      text: "It may have happened; the operator chose not to repeat it.",
-      ok: false,
-    },
+    skipped: notRepeated,
     missing: { text: "The recording has no result for this call. Nothing ran.", ok: false },
     observe: async (operation) => prepared.observe(operation),
   };

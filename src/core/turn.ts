@@ -2,7 +2,6 @@ import { type Compaction, compaction, type Conversation } from "./conversation.t
 import { CairnError } from "./errors.ts";
 import type { Flow } from "./flow.ts";
 import type { FlowContext } from "./flowDefinition.ts";
-import type { Leaving } from "./leaving.ts";
 import { contextTokensOf } from "./modelFacts.ts";
 import type { Message } from "./ports.ts";
 import type { ModelReply } from "./records.ts";
@@ -13,7 +12,6 @@ import { answerCalls } from "./toolCalls.ts";
 export interface TurnContext extends FlowContext {
   readonly conversation: Conversation;
   readonly spending: Spending;
-  readonly leaving: Leaving;
   /** Digests of the tools' descriptions, by name, and of all of them. */
   readonly schemas: ReadonlyMap<string, string>;
   readonly allSchemas: string;

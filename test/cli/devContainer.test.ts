@@ -181,19 +181,25 @@ function devContainers(engine: TestEngine): void {
       assert.match(refused.stdout, /has changed since it was approved.*\[sandbox\.devContainer\]/);
     });
 
-    test("a command that fails is told to the model, and those after it do not run", async () => {
+    test("a command that fails is told to the model, and those after it do not run; what it was refused is asked about", async () => {
       const at = await desk(
         {
           image: engine.image,
-          onCreateCommand: "echo broken >&2; exit 7",
+          onCreateCommand: "curl -sS http://elsewhere.example/a; echo broken >&2; exit 7",
           postCreateCommand: "touch later",
         },
         [does("ls"), done],
       );
       await start(at);
+      assert.equal((await answer(at)).code, 3);
+      const [open] = (await at.session()).waits;
+      assert.equal(open?.wait, "sandbox/onCreateCommand/egress/1");
       assert.equal((await answer(at)).code, 0);
       const [first] = at.server.asked[0]?.messages ?? [];
-      assert.match(first?.content ?? "", /onCreateCommand failed.*broken.*exit 7/s);
+      assert.match(
+        first?.content ?? "",
+        /onCreateCommand failed.*broken.*exit 7.*The operator allows GET http:\/\/elsewhere\.example\/a now/s,
+      );
       assert.doesNotMatch(told(at), /later/);
     });
 
