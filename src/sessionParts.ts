@@ -18,6 +18,7 @@ import { isDead, isGone, thisBoot } from "./durable/owner.ts";
 import { storeKey } from "./durable/storePlace.ts";
 import type { ModelSource } from "./model/modelSource.ts";
 import { sessionName } from "./bundle/bundleFormat.ts";
+import { readFolderRules } from "./rules/readFolderRules.ts";
 import { RuleBook } from "./rules/ruleBook.ts";
 import { plainSandbox } from "./redaction/plainSandbox.ts";
 import type { Secrets } from "./redaction/secrets.ts";
@@ -292,6 +293,7 @@ export class PartsMaker {
       owner: asRoot ? { uid: 1000, gid: 1000 } : null,
       exclude,
       include,
+      rules: readFolderRules,
       secrets: {
         areIn: (bytes) => secrets.areIn(bytes),
         text: (text) => secrets.persisted.text(text),

@@ -1,4 +1,5 @@
 import { alikeWords, reachWords, riskWords } from "../src/core/actionWords.ts";
+import { foldedText } from "../src/core/foldedText.ts";
 import type { PanelWait } from "../src/protocol.ts";
 import { addressOf, onceWords, proxyWords, sendWords } from "../src/core/egressWords.ts";
 import { changes, diffView } from "./changes.ts";
@@ -59,13 +60,7 @@ export function facts(wait: PanelWait, folds: Folds): readonly HTMLElement[] {
     case "skillUpdate":
       return skillFacts(subject, folds);
     case "rule":
-      return [
-        ...code(subject.sentence, "What the rule does", folds),
-        list([
-          ["For", subject.scope],
-          ["Proposed by", subject.from],
-        ]),
-      ];
+      return ruleFacts(subject, folds);
     case "restoreConflict":
       return restoreFacts(subject, folds);
   }
@@ -170,6 +165,27 @@ function skillFacts(subject: Subject<"skillUpdate">, folds: Folds): readonly HTM
     ]),
     ...changes(subject.files, folds),
   ];
+}
+
+/** What may become worse comes first, then each rule; the file is the evidence. */
+function ruleFacts(subject: Subject<"rule">, folds: Folds): readonly HTMLElement[] {
+  const { sentence, scope, from, risk, change } = subject;
+  return [
+    ...(risk === undefined ? [] : [element("p", "careful", risk)]),
+    ...sentences(sentence, "What the rule does", folds),
+    list([
+      ["For", scope],
+      ["Proposed by", from],
+    ]),
+    ...(change === undefined ? [] : changes([change], folds)),
+  ];
+}
+
+/** A few sentences are read as such, many fold as a text does. */
+function sentences(text: string, label: string, folds: Folds): readonly HTMLElement[] {
+  if (foldedText(text) !== null) return code(text, label, folds);
+  const items = text.split("\n").map((sentence) => element("li", "", sentence));
+  return [...careful(text), element("ul", "sentences", items)];
 }
 
 function restoreFacts(subject: Subject<"restoreConflict">, folds: Folds): readonly HTMLElement[] {

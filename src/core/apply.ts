@@ -5,8 +5,7 @@ import type { Flow } from "./flow.ts";
 import type { WorkspaceTrees, World } from "./ports.ts";
 import type { Observed } from "./inDoubt.ts";
 import { fileChange, jsonValue, type FileChange } from "./records.ts";
-import { approveChanges, count, leftAloneOf, type Approved } from "./applyApproval.ts";
-import { approval } from "./waits.ts";
+import { approveChanges, approveUndo, count, type Approved } from "./applyApproval.ts";
 
 /** What became of an apply: on record as the output of its step. */
 export const applyOutput = z.object({
@@ -63,14 +62,9 @@ export async function runUndo(context: UndoContext, id: string): Promise<ApplyOu
     { kind: "apply", label: "plan", inputs: { base, tree, of }, output: z.array(fileChange) },
     async () => [...(await trees.plan(base, tree, paths))],
   );
-  const wanted = changes.filter(({ conflict }) => conflict === null);
-  if (wanted.length === 0) return null;
-  const question = `Take back ${count(wanted.length, "change")} in your folder?`;
-  const subject = { kind: "apply" as const, base, tree, changes };
-  const answer = await flow.wait(`${id}/approval`, approval(question, subject));
-  if (answer.ended !== null || !answer.value.approved) return null;
-  const leftAlone = leftAloneOf(changes);
-  return writeStep(context, id, { name: "undo", inputs: { of }, changes, wanted, leftAlone });
+  const approved = await approveUndo(flow, id, { base, tree, changes });
+  if (approved.wanted.length === 0) return null;
+  return writeStep(context, id, { name: "undo", inputs: { of }, ...approved });
 }
 
 interface Writing extends Approved {

@@ -63,6 +63,10 @@ export const decision = z.object({
 });
 export type Decision = z.infer<typeof decision>;
 
+/** What a change of a folder's rules means, in sentences. `risk`: what is held back less by it; null for nothing. */
+export const ruleNews = z.object({ risk: z.nullable(z.string()), says: z.array(z.string()) });
+export type RuleNews = z.infer<typeof ruleNews>;
+
 /** One file that differs between two trees; `diff` is a unified diff, or null for a binary file. */
 export const fileChange = z.object({
   path: z.string(),
@@ -73,6 +77,8 @@ export const fileChange = z.object({
   conflict: z.nullable(z.string()),
   /** What runs or obeys this file without asking; it has an approval of its own. Absent is nothing. */
   guard: z.exactOptional(z.string()),
+  /** What it changes of the rules that hold in the folder; it is approved as such. Absent for other files. */
+  rules: z.exactOptional(ruleNews),
 });
 export type FileChange = z.infer<typeof fileChange>;
 
@@ -185,11 +191,17 @@ export const waitSubject = z.discriminatedUnion("kind", [
   }),
   z.object({
     kind: z.literal("rule"),
-    /** What the rule would do, as a sentence. */
+    /** What the rule would do, as a sentence; one a line where there are more. */
     sentence: z.string(),
     scope: z.string(),
     /** Who or what proposes it. */
     from: z.string(),
+    /** What may become worse by it, as a sentence. */
+    risk: z.exactOptional(z.string()),
+    /** The file that would be written, and from which tree to which. */
+    change: z.exactOptional(fileChange),
+    base: z.exactOptional(z.string()),
+    tree: z.exactOptional(z.string()),
   }),
   z.object({
     kind: z.literal("restoreConflict"),

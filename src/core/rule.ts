@@ -77,6 +77,9 @@ export const rule = z
   });
 export type Rule = z.infer<typeof rule>;
 
+/** The name of a folder's own rules, at its root. */
+export const folderRules = "cairn.rules.json";
+
 export interface ScopedRule {
   readonly rule: Rule;
   readonly scope: RuleScope;
@@ -93,15 +96,20 @@ export const noRules: RuleSet = { rules: [], doubt: null };
 
 /** What a rule does, in one sentence: what is shown before it is saved, and wherever it decides. */
 export function ruleSentence(one: Rule): string {
+  return `${ruleVerbs[one.decision]} ${ruleObject(one)}.`;
+}
+
+export const ruleVerbs = { allow: "Allows", ask: "Asks before", deny: "Denies" } as const;
+
+/** What a rule is about, and where. */
+export function ruleObject(one: Rule): string {
   const where = [
     one.path === undefined ? "" : one.path.endsWith("/") ? ` in ${one.path}` : ` on ${one.path}`,
     one.session === undefined ? "" : " in this session",
     one.folder === undefined ? "" : ` in ${one.folder}`,
   ].join("");
-  return `${verbs[one.decision]} ${subjectOf(one)}${where}.`;
+  return `${subjectOf(one)}${where}`;
 }
-
-const verbs = { allow: "Allows", ask: "Asks before", deny: "Denies" } as const;
 
 function subjectOf({ tool, command, proxy, hosts, service }: Rule): string {
   if (proxy !== undefined) return proxyWords(proxy);

@@ -42,7 +42,7 @@ function about(subject: WaitSubject): readonly string[] {
     case "skillUpdate":
       return skillLines(subject);
     case "rule":
-      return [subject.sentence, `for: ${subject.scope}`, `proposed by: ${subject.from}`];
+      return ruleLines(subject);
     case "restoreConflict":
       return restoreLines(subject);
     case "form":
@@ -77,6 +77,17 @@ function budgetLines({ budget, used, limit, add, next }: Subject<"budget">): rea
 
 function skillLines({ source, from, to, files }: Subject<"skillUpdate">): readonly string[] {
   return [`skills of ${source}`, `${from ?? "none"} -> ${to}`, ...files.flatMap(changeLines)];
+}
+
+/** What may become worse by it comes first; the file is the evidence. */
+function ruleLines({ sentence, scope, from, risk, change }: Subject<"rule">): readonly string[] {
+  return [
+    ...(risk === undefined ? [] : [risk]),
+    ...sentence.split("\n"),
+    `for: ${scope}`,
+    `proposed by: ${from}`,
+    ...(change === undefined ? [] : changeLines(change)),
+  ];
 }
 
 function restoreLines(subject: Subject<"restoreConflict">): readonly string[] {

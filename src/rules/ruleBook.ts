@@ -6,6 +6,7 @@ import { decide } from "../core/policy.ts";
 import type { AuditLog, Permissions, Ruling } from "../core/ports.ts";
 import type { Identity, Profile } from "../core/records.ts";
 import {
+  folderRules,
   ruleSentence,
   type Rule,
   type RuleScope,
@@ -44,9 +45,6 @@ interface Source {
   known: boolean;
   problem: string | null;
 }
-
-/** The name of a folder's own rules. */
-export const folderRules = "cairn.rules.json";
 
 /** How long a decision may take: a file system that hangs allows nothing. */
 const patienceMs = 2000;

@@ -1,6 +1,7 @@
 import { mkdirSync, realpathSync } from "node:fs";
 import type { Captured, Survey, WorkspaceTrees } from "../core/ports.ts";
 import type { FileChange, TreeInfo } from "../core/records.ts";
+import type { FolderRules } from "../core/ruleNews.ts";
 import type { Blobs } from "./blobs.ts";
 import { excludes, ignoreLines } from "./excludes.ts";
 import { HeldDirectory, type Owner } from "./heldDirectory.ts";
@@ -30,6 +31,8 @@ export interface SnapshotOptions {
   readonly include?: readonly string[];
   /** Nothing is a secret when left out. */
   readonly secrets?: SecretsHere;
+  /** What the text of a folder's file of rules would count as. */
+  readonly rules: (text: string) => FolderRules;
   readonly maxFileBytes?: number;
   readonly maxBytes?: number;
 }
@@ -49,7 +52,8 @@ export class SnapshotTrees implements WorkspaceTrees {
     this.#options = options;
     this.#limits = { maxFileBytes, maxBytes, secrets };
     this.#stored = new StoredTrees(options.blobs);
-    this.#apply = new TreeApply(this.#stored, options.workspace, secrets.text);
+    const { workspace, rules } = options;
+    this.#apply = new TreeApply(this.#stored, { workspace, rules, plain: secrets.text });
   }
 
   async survey(): Promise<Survey> {

@@ -1,11 +1,13 @@
 import { realpathSync } from "node:fs";
 import { CairnError } from "../core/errors.ts";
-import type { FileChange } from "../core/records.ts";
+import type { FileChange, RuleNews } from "../core/records.ts";
+import { folderRules } from "../core/rule.ts";
+import { ruleNews, type FolderRules } from "../core/ruleNews.ts";
 import { errorCode } from "./errorCode.ts";
 import { guardOf, isKeptBack } from "./guardedPath.ts";
 import type { StoredTrees } from "./storedTrees.ts";
 import { changesBetween, showChange, type TreeChange } from "./treeChange.ts";
-import { isFile } from "./treeObject.ts";
+import { isFile, type Leaf } from "./treeObject.ts";
 import { ancestors, UserFolder } from "./userFolder.ts";
 
 /** From which tree to which, and at which paths; null is everywhere. */
@@ -19,17 +21,22 @@ interface Judged extends TreeChange {
   readonly conflict: string | null;
 }
 
+export interface ApplyOptions {
+  readonly workspace: string;
+  /** Takes secrets out of what is shown. */
+  readonly plain: (text: string) => string;
+  /** What the text of a folder's file of rules would count as. */
+  readonly rules: (text: string) => FolderRules;
+}
+
 /** Three-way, per file, from stored trees into the user's folder. */
 export class TreeApply {
   readonly #stored: StoredTrees;
-  readonly #workspace: string;
-  readonly #plain: (text: string) => string;
+  readonly #options: ApplyOptions;
 
-  /** `plain` takes secrets out of what is shown. */
-  constructor(stored: StoredTrees, workspace: string, plain: (text: string) => string) {
+  constructor(stored: StoredTrees, options: ApplyOptions) {
     this.#stored = stored;
-    this.#workspace = workspace;
-    this.#plain = plain;
+    this.#options = options;
   }
 
   /** Every change that the user's folder does not hold yet, with what stands against it. */
@@ -70,10 +77,25 @@ export class TreeApply {
   }
 
   async #shown(change: Judged): Promise<FileChange> {
-    const shown = await showChange(change, this.#stored, this.#plain);
-    const { conflict } = change;
+    const shown = await showChange(change, this.#stored, this.#options.plain);
+    const { conflict, path } = change;
     const guard = conflict === null ? await guardOf(change, this.#stored) : null;
-    return guard === null ? { ...shown, conflict } : { ...shown, conflict, guard };
+    if (guard === null) return { ...shown, conflict };
+    if (path !== folderRules) return { ...shown, conflict, guard };
+    return { ...shown, conflict, guard, rules: await this.#rules(change) };
+  }
+
+  async #rules({ before, after }: TreeChange): Promise<RuleNews> {
+    const { plain } = this.#options;
+    const { risk, says } = ruleNews(await this.#read(before), await this.#read(after));
+    return { risk, says: says.map(plain) };
+  }
+
+  /** As it is read from the folder: what is no file has no rules. */
+  async #read(leaf: Leaf | null): Promise<FolderRules | null> {
+    if (leaf === null || !isFile(leaf)) return null;
+    const bytes = Buffer.from(await this.#stored.bytes(leaf));
+    return this.#options.rules(bytes.toString("utf8"));
   }
 
   /**
@@ -121,7 +143,7 @@ export class TreeApply {
   }
 
   #folder(): UserFolder {
-    return new UserFolder(realpathSync(this.#workspace));
+    return new UserFolder(realpathSync(this.#options.workspace));
   }
 }
 

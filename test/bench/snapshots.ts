@@ -11,6 +11,7 @@ import {
 import { join } from "node:path";
 import { EmbeddedDriver } from "../../src/durable/embeddedDriver.ts";
 import { thisOwner } from "../../src/durable/owner.ts";
+import { readFolderRules as rules } from "../../src/rules/readFolderRules.ts";
 import { SnapshotTrees } from "../../src/snapshot/snapshotTrees.ts";
 import { startRecord } from "../contracts/driver.ts";
 import { manyFiles } from "./manyFiles.ts";
@@ -49,7 +50,7 @@ class Bench {
       getBlob: async (digest: string) => driver.getBlob(digest),
     };
     const { workspace, tree } = this;
-    return new SnapshotTrees({ workspace, tree, blobs, owner: null });
+    return new SnapshotTrees({ workspace, tree, blobs, owner: null, rules });
   }
 
   /** Changes a few files, other ones each time. */

@@ -134,7 +134,10 @@ suite("the cards of approvals", () => {
         ],
       ],
       [skillUpdate, ["1a2b3c", "4d5e6f", "release/SKILL.md", "+Never ask."]],
-      [rule, ["Allow npm test in this folder.", "this folder, for you", "the settings of"]],
+      [
+        rule,
+        ["This loosens: 1", "No longer denies", "Denies commands", "made to", '-{"id": "no-p'],
+      ],
       [restoreConflict, ["notes.md", "changed by you", "as it was at turn 2", "-mine"]],
       [image, ["cairn-dev:1", "build:abc"]],
     ];

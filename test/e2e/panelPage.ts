@@ -1,6 +1,9 @@
 import { join } from "node:path";
 import type { Browser, Locator, Page } from "playwright-core";
 import type { WaitKind, WaitSubject } from "../../src/core/records.ts";
+import { folderRules, type Rule } from "../../src/core/rule.ts";
+import { ruleApproval } from "../../src/core/ruleApproval.ts";
+import { ruleNews } from "../../src/core/ruleNews.ts";
 import { fromPanel, type PanelWait, type ToPanel } from "../../src/protocol.ts";
 import { anyPlace } from "../contracts/records.ts";
 import { root } from "../harness/root.ts";
@@ -137,12 +140,30 @@ export const skillUpdate: Subject<"skillUpdate"> = {
     },
   ],
 };
-export const rule: WaitSubject = {
-  kind: "rule",
-  sentence: "Allow npm test in this folder.",
-  scope: "this folder, for you",
-  from: "the settings of this folder",
-};
+const denies = (id: string, ...words: readonly string[]): Rule => ({
+  id,
+  decision: "deny",
+  tool: "exec",
+  command: { words: [...words], more: true },
+});
+/** As Cairn makes it of a session's own change. */
+export const rule: WaitSubject = ruleApproval({
+  base: "b",
+  tree: "t",
+  isUndo: false,
+  change: {
+    path: folderRules,
+    change: "modified",
+    binary: false,
+    conflict: null,
+    guard: "it holds what agents may not do in this folder",
+    diff: `--- a/${folderRules}\n+++ b/${folderRules}\n@@ -1,3 +1,3 @@\n {"rules": [\n-{"id": "no-push", "decision": "deny", "tool": "exec", "command": {"words": ["git", "push"], "more": true}}\n+{"id": "no-curl", "decision": "deny", "tool": "exec", "command": {"words": ["curl"], "more": true}}\n ]}\n`,
+    rules: ruleNews(
+      { rules: [denies("no-push", "git", "push")] },
+      { rules: [denies("no-curl", "curl")] },
+    ),
+  },
+}).subject;
 export const restoreConflict: WaitSubject = {
   kind: "restoreConflict",
   path: "notes.md",

@@ -295,3 +295,40 @@ async function readOnly(path: string, work: () => Promise<void>): Promise<void> 
     chmodSync(path, 0o755);
   }
 }
+
+test("what a file of rules at the root would change is told with it, and its secrets are not", async (context) => {
+  const rules = (...words: readonly string[]): string =>
+    JSON.stringify({
+      rules: words.map((word) => ({
+        id: word,
+        decision: "deny",
+        tool: "exec",
+        command: { words: [word, "s3cret-value"], more: false },
+      })),
+    });
+  const place = new Place(context, { "cairn.rules.json": rules("one") });
+  const text = (shown: string): string => shown.replaceAll("s3cret-value", "[gone]");
+  const trees = place.openWith({ secrets: { areIn: () => false, text } });
+  const { tree: base } = await trees.seed();
+  place.agent("cairn.rules.json", rules("two"));
+  place.agent("sub/cairn.rules.json", rules("two"));
+  place.agent("Cairn.Rules.json", rules("two"));
+  const tree = await place.capture(trees);
+  const told = (await trees.plan(base, tree)).map(({ path, guard, rules: news }) => [
+    path,
+    guard !== undefined,
+    news?.says,
+  ]);
+  assert.deepEqual(told, [
+    ["Cairn.Rules.json", true, undefined],
+    [
+      "cairn.rules.json",
+      true,
+      ["No longer denies the command one [gone].", "Denies the command two [gone]."],
+    ],
+    ["sub/cairn.rules.json", true, undefined],
+  ]);
+  place.user("cairn.rules.json", "mine");
+  const [, conflicting] = await trees.plan(base, tree);
+  assert.equal(conflicting?.rules, undefined, "what stays as it is changes no rule");
+});

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
+import { readFolderRules as rules } from "../../src/rules/readFolderRules.ts";
 import type { Blobs } from "../../src/snapshot/blobs.ts";
 import { SnapshotTrees, type SnapshotOptions } from "../../src/snapshot/snapshotTrees.ts";
 import { MemoryBlobs } from "../fakes/memoryBlobs.ts";
@@ -29,13 +30,13 @@ export class Place {
   /** The same with more to say about what is copied. */
   openWith(more: Partial<SnapshotOptions>): SnapshotTrees {
     const { workspace, tree, blobs } = this;
-    return new SnapshotTrees({ workspace, tree, blobs, owner: null, ...more });
+    return new SnapshotTrees({ workspace, tree, blobs, owner: null, rules, ...more });
   }
 
   /** Another process over the same directories and blobs: it remembers nothing. */
   open(blobs: Blobs, maxFileBytes = 20 * 1024 * 1024): SnapshotTrees {
     const { workspace, tree } = this;
-    return new SnapshotTrees({ workspace, tree, blobs, owner: null, maxFileBytes });
+    return new SnapshotTrees({ workspace, tree, blobs, owner: null, rules, maxFileBytes });
   }
 
   /** The tree's digest, as the tree is now. */

@@ -15,7 +15,6 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { SnapshotTrees } from "../../src/snapshot/snapshotTrees.ts";
 import { SeenLeaf } from "../../src/snapshot/seenTree.ts";
 import { Place } from "./place.ts";
 
@@ -116,9 +115,8 @@ test(
     const place = new Place(context, { "dir/file": "x" });
     symlinkSync("file", join(place.workspace, "dir/link"));
     const owner = { uid: 1000, gid: 1001 };
-    const { workspace, blobs } = place;
     const tree = join(place.root, "made");
-    await new SnapshotTrees({ workspace, tree, blobs, owner }).seed();
+    await place.openWith({ owner, tree }).seed();
     for (const path of ["", "dir", "dir/file", "dir/link"]) {
       const { uid, gid } = lstatSync(join(tree, path));
       assert.deepEqual({ uid, gid }, owner, path);

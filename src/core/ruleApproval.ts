@@ -1,0 +1,37 @@
+import type { Decision, FileChange, RuleNews } from "./records.ts";
+import { folderRules } from "./rule.ts";
+import { approval, type WaitSpec } from "./waits.ts";
+
+/** A change of a folder's own rules, between which trees, and whether it takes back an earlier one. */
+export interface RuleProposal {
+  readonly base: string;
+  readonly tree: string;
+  readonly change: GoverningChange;
+  readonly isUndo: boolean;
+}
+
+export type GoverningChange = FileChange & { readonly rules: RuleNews };
+
+/** Whether a change is one of the folder's own rules. */
+export function governs(change: FileChange): change is GoverningChange {
+  return change.rules !== undefined;
+}
+
+/** The approval of such a change: what it means in sentences, and the file as it would be written. */
+export function ruleApproval({ base, tree, change, isUndo }: RuleProposal): WaitSpec<Decision> {
+  const { rules, ...written } = change;
+  const made = `a change that the session made to ${folderRules}`;
+  const question = isUndo
+    ? "Take back a change of the rules of this folder?"
+    : "Change the rules of this folder?";
+  return approval(question, {
+    kind: "rule",
+    sentence: rules.says.join("\n"),
+    scope: "this folder, for everybody who works in it",
+    from: isUndo ? `taking back ${made}` : made,
+    ...(rules.risk === null ? {} : { risk: rules.risk }),
+    change: written,
+    base,
+    tree,
+  });
+}
