@@ -24,6 +24,7 @@ import { chooseExpired, keptSessions, type RetentionPolicy } from "./core/retent
 import { Session } from "./core/session.ts";
 import { SessionAudit } from "./core/sessionAudit.ts";
 import { entryOf } from "./core/sessionEntry.ts";
+import { requireOwn } from "./core/sessionSource.ts";
 import { treeAt } from "./core/treeAt.ts";
 import { waitFacts } from "./core/waitFacts.ts";
 import type {
@@ -214,6 +215,7 @@ export class Engine implements Sessions {
 
   async derive(session: string, request: DerivationRequest): Promise<Run> {
     const records = await this.#driver.read(session);
+    await requireOwn(this.#driver, session);
     const { spec } = viewOf(records);
     const derivation = derive(records, request);
     return this.#create(world.newId(), { ...spec, replayOf: session, derivation });

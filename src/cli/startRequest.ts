@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { CairnError } from "../core/errors.ts";
-import { namedProfile, parseProfile } from "../core/profile.ts";
+import { namedProfile, parseProfile, profileNames } from "../core/profile.ts";
 import type { JsonValue, Profile, Strategy } from "../core/records.ts";
 import { demoGoal, type StartRequest } from "../core/sessions.ts";
 import type { Values } from "./arguments.ts";
@@ -85,9 +85,13 @@ function strategyOf(values: Values): Strategy | undefined {
   );
 }
 
-/** A file where there is one of that name, else one of the named profiles. */
+/**
+ * A profile by its name, else a file. The name goes first: a file that somebody put into a folder
+ * under the name of a profile is not what was meant.
+ */
 function loadProfile(name: string): Profile {
-  if (!existsSync(name) || !statSync(name).isFile()) return namedProfile(name);
+  const isFile = existsSync(name) && statSync(name).isFile();
+  if (!isFile || profileNames.includes(name)) return namedProfile(name);
   try {
     return parseProfile(readFileSync(name, "utf8"), name);
   } catch (error) {

@@ -97,12 +97,14 @@ export function parseProfile(text: string, origin: string): Profile {
   });
 }
 
+export const profileNames: readonly string[] = Object.keys(profiles);
+
 /** Throws `profile.invalid` with the list of names. */
 export function namedProfile(name: string): Profile {
-  const found = profiles[name];
+  const found = profileNames.includes(name) ? profiles[name] : undefined;
   if (found !== undefined) return found;
   throw new CairnError(
     "profile.invalid",
-    `There is no profile "${name}". Use ${Object.keys(profiles).join(", ")}, or the path of a JSON file.`,
+    `There is no profile "${name}". Use ${profileNames.join(", ")}, or the path of a JSON file.`,
   );
 }

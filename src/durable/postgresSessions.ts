@@ -108,7 +108,7 @@ export class PostgresSessions {
       if (found.imported) {
         throw new CairnError(
           "session.readOnly",
-          `Session ${session} was imported. It can be read and replayed, not continued.`,
+          `Session ${session} was imported. It can be looked at, exported and deleted, not continued.`,
         );
       }
       if (found.keyId !== this.#keyId) {

@@ -77,7 +77,7 @@ export class SqliteStore {
       if (row.readOnly) {
         throw new CairnError(
           "session.readOnly",
-          `Session ${session} was imported. It can be read and replayed, not continued.`,
+          `Session ${session} was imported. It can be looked at, exported and deleted, not continued.`,
         );
       }
       this.#sessions.refuseHeld(row);

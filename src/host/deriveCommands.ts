@@ -1,6 +1,6 @@
 import * as vscode from "vscode";
 import type { Derivation } from "../core/records.ts";
-import { CairnError } from "../core/errors.ts";
+import { foreignSession } from "../core/sessionSource.ts";
 import { chooseSession } from "./chooseSession.ts";
 import { chooseStep, selectorOf } from "./chooseStep.ts";
 import type { CommandParts } from "./commandParts.ts";
@@ -45,12 +45,7 @@ async function derive(
   const chosen = await chooseSession(known, argument, { states, verb: mode });
   if (chosen === undefined) return;
   const { session, goal, state } = chosen;
-  if (state === "readOnly") {
-    throw new CairnError(
-      "session.readOnly",
-      `Session ${session} is of another machine: it can be looked at, exported and deleted, not continued.`,
-    );
-  }
+  if (state === "readOnly") throw foreignSession(session);
   const step = await chooseStep(
     await known.view(session),
     argument,

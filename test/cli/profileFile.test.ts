@@ -49,6 +49,19 @@ suite("profiles", { concurrency: 2 }, () => {
     assert.equal((await started("--profile", path, "--cache", "off")).cache, "off");
   });
 
+  test("a file in the folder under the name of a profile is not that profile", async () => {
+    const desk = await Desk.open(cairn, [{ text: "Done." }], {
+      careful: JSON.stringify({ name: "careful", defaults: { R1: "allow", R3: "allow" } }),
+    });
+    const within = ["sh", "-c", 'cd "$0" && exec "$@"', desk.workspace];
+    const ran = await desk.start(["--goal", "Go.", "--profile", "careful"], { within });
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.deepEqual((await recorded(desk)).defaults, namedProfile("careful").defaults);
+    const byPath = await desk.start(["--goal", "Go.", "--profile", "./careful"], { within });
+    assert.equal(byPath.code, 0, byPath.stderr);
+    assert.equal((await recorded(desk)).defaults?.R3, "allow");
+  });
+
   test("--strategy and its older name mean the same", async () => {
     assert.equal((await started()).strategy, "calls");
     assert.equal((await started("--strategy", "turn")).strategy, "turn");

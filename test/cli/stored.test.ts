@@ -73,6 +73,10 @@ suite("what is stored", { concurrency: 2 }, () => {
     const applied = await there("apply", session);
     assert.equal(applied.code, 1);
     assert.match(applied.stderr, /\[session\.readOnly\]/);
+    for (const verb of ["fork", "replay"]) {
+      const made = await there(verb, session);
+      assert.match(made.stderr, /not continued\. \[session\.readOnly\]/, `${verb}: its profile`);
+    }
     const twice = await there("import", file);
     assert.equal(twice.code, 2);
     assert.match(twice.stderr, /\[usage\.invalid\]/);
