@@ -1,4 +1,4 @@
-import { programOf } from "../src/core/actionWords.ts";
+import { alikeName, programOf } from "../src/core/actionWords.ts";
 import type { FromPanel, PanelWait } from "../src/protocol.ts";
 import { keyOf, type Card } from "./card.ts";
 import { callFacts } from "./facts.ts";
@@ -156,7 +156,5 @@ export class Batch implements Card {
 
 function nameOf(waits: readonly PanelWait[]): string {
   const subject = waits[0]?.record.subject;
-  if (subject?.kind !== "tool") return "approvals";
-  const program = programOf(subject.action);
-  return program === null ? subject.tool : `${subject.tool} with ${program}`;
+  return subject?.kind === "tool" ? alikeName(subject.tool, subject.action) : "approvals";
 }

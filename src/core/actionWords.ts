@@ -10,6 +10,15 @@ export const riskWords: Readonly<Record<RiskClass, string>> = {
   R4: "It changes what governs the agent: rules, secrets, skills or images.",
 };
 
+/** What an approval of a call asks: of a typed service by its own name, and its action where that is one plain word. */
+export function callQuestion({ tool, service: call }: Action): string {
+  if (call === undefined) return `Run ${tool}?`;
+  const { service, args } = call;
+  const action = typeof args === "object" && !Array.isArray(args) ? args?.["action"] : undefined;
+  const isWord = typeof action === "string" && /^[\w.-]{1,40}$/.test(action);
+  return isWord ? `Call ${service} (${action})?` : `Call ${service}?`;
+}
+
 /** What an action is given of the network and of secrets, by name. */
 export function reachWords({ network, secrets }: Action["place"]): string {
   if (network.length === 0 && secrets.length === 0) return "No network, no secrets";
@@ -36,6 +45,12 @@ export function pastWords({ seen, passed, rejected }: GrantOffer["past"]): strin
   if (seen === 0) return "Nothing in this folder's history is a case of it yet.";
   const bad = rejected === 0 ? "" : `, ${rejected} of them you rejected`;
   return `It would have passed ${passed} of ${seen} actions in this folder so far${bad}.`;
+}
+
+/** What alike calls have in common, for people: the service, or the tool and the program. */
+export function alikeName(tool: string, action: Action | undefined): string {
+  const program = programOf(action);
+  return program === null ? (action?.service?.service ?? tool) : `${tool} with ${program}`;
 }
 
 /** The program that a command runs, when it is certain and the first of it; null for all else. */

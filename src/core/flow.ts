@@ -246,6 +246,11 @@ export class Flow {
     return this.#run.known.opened.get(id)?.subject ?? null;
   }
 
+  /** What a wait asks on this session's record; null when it was not opened in an earlier run. */
+  openedQuestion(id: string): string | null {
+    return this.#run.known.opened.get(id)?.question ?? null;
+  }
+
   /** True when the session that this one was made from opened the wait. */
   wasOpened(id: string): boolean {
     return this.#run.source?.opened.has(id) ?? false;

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import type { Action, CommandPart } from "./action.ts";
+import { callQuestion } from "./actionWords.ts";
 import { actionOf, requireSame } from "./actionOf.ts";
 import { canonical } from "./canonical.ts";
 import { CairnError } from "./errors.ts";
@@ -50,7 +51,8 @@ export async function permit(
 ): Promise<Permit> {
   const { tool } = asked.call;
   const name = `${asked.id}/approval`;
-  const recorded = flow.openedSubject(flow.nextId(name));
+  const opened = flow.nextId(name);
+  const recorded = flow.openedSubject(opened);
   const action = actionOf(context, tool, prepared, context.workspace.cwd);
   let subject = keptSubject(recorded, tool, prepared);
   if (recorded === null) {
@@ -61,8 +63,10 @@ export async function permit(
     subject = await freshSubject(context, asked, prepared, { action, ruling });
   }
   const shown = subject ?? (await freshSubject(context, asked, prepared, { action, ruling: null }));
+  // What was asked before is asked in the same words, whatever they would be today.
+  const question = flow.openedQuestion(opened) ?? callQuestion(action);
   const answer = await flow.wait(name, {
-    ...approval(`Run ${tool}?`, shown, timed(context)),
+    ...approval(question, shown, timed(context)),
     sameAs: (other) => asksTheSame(other, shown),
   });
   if (answer.ended !== null) {

@@ -1,12 +1,33 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import * as z from "zod";
+import type { Action } from "../../src/core/action.ts";
+import { callQuestion } from "../../src/core/actionWords.ts";
 import { profilePermissions } from "../../src/core/policy.ts";
 import { namedProfile } from "../../src/core/profile.ts";
+import { waitDigest } from "../../src/core/recordedWait.ts";
+import type { JsonValue, RecordBody, SessionRecord } from "../../src/core/records.ts";
 import { offered, secretsOf } from "../../src/core/serviceGrant.ts";
-import { by, never, says } from "./machine.ts";
-
+import { anyPlace } from "../contracts/records.ts";
+import { by, never, says, type Machine } from "./machine.ts";
 import { free, sends, told, tools, url, world } from "./serviceWorld.ts";
+
+/** As a Cairn recorded it that had one title for all tools. */
+function inOlderWords({ world: clock }: Machine, record: SessionRecord): RecordBody {
+  if (record.kind !== "wait.opened") return record;
+  const question = "Run exec_service?";
+  const digest = waitDigest(clock, { kind: record.waitKind, question, subject: record.subject });
+  return { ...record, question, digest };
+}
+
+const anyAction: Action = {
+  session: "s",
+  tool: "exec_service",
+  risk: "R3",
+  args: "digest",
+  paths: [],
+  place: anyPlace,
+};
 
 suite("what a profile says of a service", () => {
   test("what leaves the machine asks by default, and the card has what it reaches and its secrets by name", async () => {
@@ -15,6 +36,7 @@ suite("what a profile says of a service", () => {
     assert.equal(await session.run(never), "waiting");
     const [wait] = session.view.openWaits;
     assert.ok(wait?.subject.kind === "tool");
+    assert.equal(wait.question, "Call send?");
     const { what, where, undo, action } = wait.subject;
     assert.deepEqual(
       [what, where, undo],
@@ -34,6 +56,34 @@ suite("what a profile says of a service", () => {
       never,
     );
     assert.equal(told(session), "Sent team.");
+  });
+
+  test("an approval names the service, and its action where that is one word", () => {
+    const asks = (args: JsonValue): string =>
+      callQuestion({ ...anyAction, service: { service: "github_issue", args } });
+    assert.equal(asks({ action: "create" }), "Call github_issue (create)?");
+    assert.equal(asks({ action: "create? Yes, press" }), "Call github_issue?");
+    assert.equal(asks({ action: ["create"] }), "Call github_issue?");
+    assert.equal(asks(null), "Call github_issue?");
+    assert.equal(callQuestion(anyAction), "Run exec_service?");
+  });
+
+  test("what was asked in older words is answered as it was asked", async () => {
+    const { machine, profile, keys } = world("external", { send: { url } });
+    const asking = await machine(sends("a"), says("done")).start(profile);
+    await asking.run(never);
+    const later = machine(sends("a"), says("done"));
+    const [first, ...others] = asking.records.map((record) => inOlderWords(later, record));
+    assert.ok(first !== undefined);
+    const lease = await later.driver.create("s", first);
+    for (const record of others) await later.driver.append(lease, record);
+    const session = await later.reload();
+    const [wait] = session.view.openWaits;
+    assert.equal(wait?.question, "Run exec_service?");
+    const value = { approved: true, note: "" };
+    await session.answer({ wait: wait.wait, digest: wait.digest, value, by }, never);
+    assert.equal(told(session), "Sent team.");
+    assert.equal(keys.length, 1);
   });
 
   for (const [effect, decision, status, text] of [
