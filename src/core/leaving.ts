@@ -18,6 +18,7 @@ import {
   cardsOf,
   egressAction,
   egressSubject,
+  hadSecret,
   isMendable,
   keyOf,
   refusedIn,
@@ -83,7 +84,7 @@ export class Leaving {
     const isRejected = ({ request, verdict }: RefusedRequest): boolean =>
       verdict === "ask" && request !== null && this.#rejected.has(keyOf(request));
     const before = all.filter(isRejected);
-    const { cards, left } = cardsOf(all.filter((one) => !before.includes(one)));
+    const { cards, tooMuch, unnamed } = cardsOf(all.filter((one) => !before.includes(one)));
     const answers = await flow.parallel(
       cards.map(
         (card, index) => async (branch: Flow) =>
@@ -93,7 +94,15 @@ export class Leaving {
     const lines = [
       ...answers,
       ...wordsOf(before, "was rejected by the operator before: do without it."),
-      ...wordsOf(left, "was not asked about: ask for fewer addresses at once."),
+      ...wordsOf(tooMuch, "was not asked about: ask for fewer addresses at once."),
+      ...wordsOf(
+        unnamed.filter(hadSecret),
+        "was not asked about: a secret stands in its address, so nobody is shown it and no rule can name it. Do without it.",
+      ),
+      ...wordsOf(
+        unnamed.filter((one) => !hadSecret(one)),
+        "was not asked about: no rule can name this address. Do without it.",
+      ),
     ];
     if (lines.length === 0) return output;
     return { ...output, text: [output.text, ...lines].join("\n") };

@@ -6,6 +6,7 @@ import { egressTool } from "./egressRules.ts";
 import { originOf, requestWords } from "./egressWords.ts";
 import type { World } from "./ports.ts";
 import { readyRule, sandboxProxyRule, type SandboxProxyRule } from "./proxyRule.ts";
+import { holdsMarker } from "./redactedMark.ts";
 import { verdict, type SessionSpec, type ToolOutput, type WaitSubject } from "./records.ts";
 
 /** A request of a command that did not go out, and what was decided on it: a part of the command's result. */
@@ -126,13 +127,15 @@ export interface AskedCard {
 const mostCards = 5;
 const mostPaths = 20;
 
-/** What to ask about, and what is left because it is too much or cannot be named by a rule. */
+/** What to ask about, what is too much for that, and what no rule could name. */
 export function cardsOf(refused: readonly RefusedRequest[]): {
   readonly cards: readonly AskedCard[];
-  readonly left: readonly RefusedRequest[];
+  readonly tooMuch: readonly RefusedRequest[];
+  readonly unnamed: readonly RefusedRequest[];
 } {
   const groups = new Map<string, Askable[]>();
-  const left: RefusedRequest[] = [];
+  const tooMuch: RefusedRequest[] = [];
+  const unnamed: RefusedRequest[] = [];
   for (const one of refused) {
     const { request } = one;
     if (one.verdict !== "ask" || request === null) continue;
@@ -142,14 +145,20 @@ export function cardsOf(refused: readonly RefusedRequest[]): {
     const isTooMuch =
       group.length === mostPaths || (group.length === 0 && groups.size === mostCards);
     // A path with a secret in it is on record without it, and is no path any more.
-    if (isTooMuch || narrowRule([askable]) === null) left.push(one);
+    if (narrowRule([askable]) === null) unnamed.push(one);
+    else if (isTooMuch) tooMuch.push(one);
     else groups.set(key, [...group, askable]);
   }
   const cards = [...groups].flatMap(([key, group]) => {
     const proxy = narrowRule(group);
     return proxy === null ? [] : [{ key, refused: group, proxy }];
   });
-  return { cards, left };
+  return { cards, tooMuch, unnamed };
+}
+
+/** Whether its address had a secret in it, which is not on record. */
+export function hadSecret({ request }: RefusedRequest): boolean {
+  return request !== null && holdsMarker(requestWords(request));
 }
 
 /** What the operator sees of a card. */

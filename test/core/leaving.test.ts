@@ -266,6 +266,29 @@ suite("a request that was refused", () => {
     assert.deepEqual(way.passed, [`GET ${page}`]);
   });
 
+  test("with a secret in its address is not asked about, and the model is told why", async () => {
+    const secret = "hunter2-hunter2";
+    const { machine, way } = online([curl("a", "sh fetch.sh"), says("done")]);
+    machine.secrets.register(secret);
+    const session = await machine.start();
+    machine.sandbox.onRun = async () => {
+      way.request("GET", `https://wiki.example/key/${secret}`);
+      way.request("GET", `https://wiki.example/${"x".repeat(2000)}`);
+    };
+    assert.equal(await session.run(never), "completed");
+    assert.deepEqual(waits(session.records), []);
+    const said = told(machine);
+    assert.match(
+      said,
+      /^GET https:\/\/wiki\.example\/key\/\[redacted: known secret\] was not asked about: a secret stands in its address, .* Do without it\.$/m,
+    );
+    assert.match(
+      said,
+      /\/x+ was not asked about: no rule can name this address\. Do without it\.$/,
+    );
+    assert.doesNotMatch(said, /fewer addresses|hunter2/);
+  });
+
   test("is a part of the command's result on record, with what was decided", async () => {
     const { machine, way } = online([curl("a"), says("done")]);
     const session = await machine.start();
