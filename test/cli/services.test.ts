@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, suite, test } from "node:test";
 import * as z from "zod";
 import { toolOutput, type SessionRecord, type ToolOutput } from "../../src/core/records.ts";
-import { botToken, teamServer, wikiToken } from "../services/teamServer.ts";
+import { botToken, githubToken, teamServer, wikiToken } from "../services/teamServer.ts";
 import { whyNoBubblewrap } from "../sandbox/bubblewrapPlace.ts";
 import { Cairn } from "./cairn.ts";
 import { Desk } from "./desk.ts";
@@ -247,5 +247,38 @@ suite("killed between the request and the record of publish_summary", () => {
     assert.equal(keys().length, 2);
     assert.match(keys()[0] ?? "", /^[0-9a-f]{64}$/);
     assert.equal(new Set(keys()).size, 1);
+  });
+});
+
+suite("killed between the request and the record of a GitHub issue", () => {
+  test("is in doubt, is found again by its mark, and stays one issue", async () => {
+    const given = { action: "create", repository: "o/r", title: "Bug", body: "It is wrong." };
+    const call = service("issue", "team_issue", given);
+    const desk = await Desk.open(cairn, [{ text: "", calls: [call] }, { text: "Reported." }]);
+    const environment = { OPENAI_API_KEY: "sk-test-0123456789abcdef", TEAM_URL: url };
+    const asked = await desk.start(profile("issues", { team_issue: {} }), { environment });
+    assert.equal(asked.code, 3, asked.stderr);
+    assert.match(asked.stdout, /: Call team_issue \(create\)\?/);
+    const { session } = await desk.session();
+
+    const killed = await desk.do(["answer", session, "turn/1/tool/issue/approval", "approve"], {
+      environment,
+      onStarted: (kill) => (team.onPosted = kill),
+    });
+    team.onPosted = () => {};
+    assert.equal(killed.signal, "SIGKILL");
+    const count = (): number => team.posted.filter(({ to }) => to === "o/r").length;
+    assert.equal(count(), 1);
+
+    const resumed = await desk.do(["resume", session], { environment });
+    assert.equal(resumed.code, 3, resumed.stderr);
+    assert.match(resumed.stdout, /The issue is there: u-0/);
+    const wait = { wait: "turn/1/tool/issue/inDoubt/1", suggested: "happened" };
+    assert.deepEqual((await desk.session()).waits, [wait]);
+    const done = await desk.do(["answer", session, wait.wait, "happened"], { environment });
+    assert.equal(done.code, 0, done.stderr);
+    assert.equal(outcome(await desk.records(), "issue").text, "Created the issue: u-0");
+    assert.equal(count(), 1);
+    assert.ok(!JSON.stringify(await desk.records()).includes(githubToken));
   });
 });
