@@ -1,19 +1,21 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { after, before, suite, test } from "node:test";
 import * as vscode from "vscode";
 import { namedProfile } from "../../src/core/profile.ts";
 import { toolOutput, type SessionRecord } from "../../src/core/records.ts";
+import { viewOf } from "../../src/core/replay.ts";
 import { Engine } from "../../src/engine.ts";
 import { FolderFacts } from "../../src/host/folderFacts.ts";
+import { Operator } from "../../src/host/operator.ts";
 import { githubSession } from "../../src/host/githubSession.ts";
 import { profileOf, readSettings } from "../../src/host/settings.ts";
 import { scriptedServer, type ScriptedServer } from "../cli/scriptedServer.ts";
 import { githubToken, teamServer, type TeamServer } from "../services/teamServer.ts";
-import { cairn, workspaceFolder } from "./cairn.ts";
+import { cairn, eventually, workspaceFolder } from "./cairn.ts";
 
 /** A language of the test's own, so that no real language server has a say. */
 const selector = { language: "plaintext", pattern: "**/*.cairntest" };
@@ -21,7 +23,7 @@ const source = "first line\nlet answer = 42;\nuse answer;\n";
 
 /** Accounts in which somebody is signed in already, or nobody is. */
 class TestAccounts implements vscode.AuthenticationProvider {
-  readonly #signedIn: boolean;
+  #signedIn: boolean;
   readonly asked: (readonly string[] | undefined)[] = [];
   readonly #changed =
     new vscode.EventEmitter<vscode.AuthenticationProviderAuthenticationSessionsChangeEvent>();
@@ -42,10 +44,19 @@ class TestAccounts implements vscode.AuthenticationProvider {
   }
 
   async removeSession(): Promise<void> {}
+
+  /** Somebody signs in or out, and the editor is told. */
+  async sign(signedIn: boolean): Promise<void> {
+    this.#signedIn = signedIn;
+    const session = await this.createSession(["user:email"]);
+    const [added, removed] = signedIn ? [[session], []] : [[], [session]];
+    this.#changed.fire({ added, removed, changed: [] });
+  }
 }
 
 suite("services of the editor, in a session", () => {
   const accounts = new TestAccounts(true);
+  const github = new TestAccounts(false);
   const disposables: vscode.Disposable[] = [];
   const state = mkdtempSync(join(tmpdir(), "cairn-services-"));
   let file: vscode.Uri;
@@ -97,7 +108,7 @@ suite("services of the editor, in a session", () => {
         ],
       }),
       vscode.authentication.registerAuthenticationProvider("github-enterprise", "Test", accounts),
-      vscode.authentication.registerAuthenticationProvider("github", "T", new TestAccounts(false)),
+      vscode.authentication.registerAuthenticationProvider("github", "T", github),
     );
     team = await teamServer();
     const settings = vscode.workspace.getConfiguration("cairn");
@@ -208,5 +219,43 @@ suite("services of the editor, in a session", () => {
     assert.deepEqual(accounts.asked.at(-1), ["repo"]);
     assert.match(team.posted[0]?.body ?? "", /^It is wrong\.\n\n<!-- cairn [0-9a-f]{32} -->$/);
     assert(!JSON.stringify(records).includes(githubToken));
+  });
+
+  test("an issue is approved in the name of the editor's account; signed out, of the machine's user", async () => {
+    const operator = new Operator();
+    disposables.push(operator);
+    for (const [signedIn, user] of [
+      [true, "dev@github"],
+      [false, userInfo().username],
+    ] as const) {
+      await github.sign(signedIn);
+      await eventually(`answers of ${user}`, async () => {
+        return operator.by("panel").user === user ? user : undefined;
+      });
+      const run = await engine.start({
+        prompts: ["look"],
+        profile: {
+          ...namedProfile("default"),
+          apply: "onRequest",
+          allowedServices: { ...profileOf(readSettings(null)).allowedServices, github_issue: {} },
+        },
+        model: { demo: false, url: model.url, name: "scripted" },
+        sandbox: "embedded",
+        skills: null,
+      });
+      assert.equal(await run.done, "waiting");
+      const [wait] = viewOf(await engine.records(run.session)).openWaits;
+      assert.equal(wait?.question, "Call github_issue (create)?");
+      const value = { approved: true, note: "" };
+      const { digest } = wait;
+      const by = operator.by("panel");
+      const answered = await engine.answer(run.session, { wait: wait.wait, digest, value, by });
+      assert.equal(await answered.done, "completed");
+      const given = (await engine.records(run.session)).find(
+        (record) => record.kind === "wait.answered",
+      );
+      assert(given?.kind === "wait.answered");
+      assert.deepEqual([given.by, given.digest], [{ user, surface: "panel" }, digest]);
+    }
   });
 });
