@@ -1,4 +1,4 @@
-import { alikeWords, reachWords, riskWords } from "../src/core/actionWords.ts";
+import { alikeWords, reachWords, riskWords, tighteningWords } from "../src/core/actionWords.ts";
 import { foldedText } from "../src/core/foldedText.ts";
 import type { PanelWait } from "../src/protocol.ts";
 import { addressOf, onceWords, proxyWords, sendWords } from "../src/core/egressWords.ts";
@@ -60,7 +60,7 @@ export function facts(wait: PanelWait, folds: Folds): readonly HTMLElement[] {
     case "skillUpdate":
       return skillFacts(subject, folds);
     case "rule":
-      return ruleFacts(subject, folds);
+      return ruleFacts(wait, subject, folds);
     case "restoreConflict":
       return restoreFacts(subject, folds);
   }
@@ -168,14 +168,19 @@ function skillFacts(subject: Subject<"skillUpdate">, folds: Folds): readonly HTM
 }
 
 /** What may become worse comes first, then each rule; the file is the evidence. */
-function ruleFacts(subject: Subject<"rule">, folds: Folds): readonly HTMLElement[] {
-  const { sentence, scope, from, risk, change } = subject;
+function ruleFacts(
+  { facts: known }: PanelWait,
+  { sentence, scope, from, risk, change }: Subject<"rule">,
+  folds: Folds,
+): readonly HTMLElement[] {
+  const past = known?.tightening;
   return [
     ...(risk === undefined ? [] : [element("p", "careful", risk)]),
     ...sentences(sentence, "What the rule does", folds),
     list([
       ["For", scope],
       ["Proposed by", from],
+      ...(past === undefined ? [] : [["So far", tighteningWords(past)] as const]),
     ]),
     ...(change === undefined ? [] : changes([change], folds)),
   ];

@@ -1,4 +1,5 @@
 import type { Action, RiskClass } from "./action.ts";
+import type { Tightening } from "./backtest.ts";
 import type { GrantOffer, WaitFacts } from "./sessions.ts";
 
 /** What may come of an action, for people. */
@@ -45,6 +46,12 @@ export function pastWords({ seen, passed, rejected }: GrantOffer["past"]): strin
   if (seen === 0) return "Nothing in this folder's history is a case of it yet.";
   const bad = rejected === 0 ? "" : `, ${rejected} of them you rejected`;
   return `It would have passed ${passed} of ${seen} actions in this folder so far${bad}.`;
+}
+
+/** What rules that only tighten would have done so far. */
+export function tighteningWords({ seen, denied, asked }: Tightening): string {
+  if (seen === 0) return "Nothing in this folder's history is a case of it yet.";
+  return `Its new rules would have denied ${denied} and asked before ${asked} of ${seen} actions in this folder so far.`;
 }
 
 /** What alike calls have in common, for people: the service, or the tool and the program. */

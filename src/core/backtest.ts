@@ -3,8 +3,9 @@ import { actionOf, type ActionContext } from "./actionOf.ts";
 import type { Answered, Started } from "./flowMemory.ts";
 import { decide } from "./policy.ts";
 import { namedProfile } from "./profile.ts";
-import { decision, type SessionRecord, type WaitSubject } from "./records.ts";
-import type { Rule } from "./rule.ts";
+import type { Ruling } from "./ports.ts";
+import { decision, type SessionRecord, type Verdict, type WaitSubject } from "./records.ts";
+import type { Rule, ScopedRule } from "./rule.ts";
 import type { Tool } from "./tool.ts";
 
 /** Something that a session of this folder did, or was not let do. */
@@ -19,6 +20,13 @@ export interface Backtest {
   readonly seen: number;
   readonly passed: number;
   readonly rejected: number;
+}
+
+/** What rules that only tighten would have done with the past. */
+export interface Tightening {
+  readonly seen: number;
+  readonly denied: number;
+  readonly asked: number;
 }
 
 /** What an approval decides on; nothing where it is about no action. */
@@ -108,13 +116,30 @@ export function backtest(past: readonly PastAction[], rules: readonly Rule[]): B
   return { seen: past.length, passed: passed.length, rejected };
 }
 
+/** Lets rules of a folder run over its past: what no rule of them is about, they leave as it was. */
+export function tightening(
+  past: readonly PastAction[],
+  rules: readonly Rule[],
+  folder: string,
+): Tightening {
+  const scoped = rules.map((rule) => ({ rule, scope: "workspace" as const }));
+  const rulings = past.map(({ action }) => decidedBy(scoped, action, folder));
+  const count = (verdict: Verdict): number =>
+    rulings.filter((ruling) => ruling.rule !== null && ruling.verdict === verdict).length;
+  return { seen: past.length, denied: count("deny"), asked: count("ask") };
+}
+
 /** Whether rules alone would let an action pass, whichever session and folder it is of. */
 export function covers(rules: readonly Rule[], action: Action): boolean {
   const scoped = rules.map((rule) => ({ rule: anywhere(rule), scope: "user" as const }));
+  return decidedBy(scoped, action, "").verdict === "allow";
+}
+
+function decidedBy(rules: readonly ScopedRule[], action: Action, folder: string): Ruling {
   const { service: call } = action;
   const services = call === undefined ? {} : { allowedServices: { [call.service]: {} } };
   const profile = { ...namedProfile("strict"), tools: [action.tool], ...services };
-  return decide(action, profile, { rules: scoped, doubt: null }, "").verdict === "allow";
+  return decide(action, profile, { rules, doubt: null }, folder);
 }
 
 function anywhere({ folder: _folder, session: _session, ...rule }: Rule): Rule {

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { action } from "./action.ts";
 import { readyRule, sandboxProxyRule } from "./proxyRule.ts";
 import { sandboxInfo } from "./sandboxInfo.ts";
+import { toldRules } from "./toldRules.ts";
 
 /**
  * What the store keeps is what the panel shows: one vocabulary, no translator. A record is the
@@ -63,10 +64,6 @@ export const decision = z.object({
 });
 export type Decision = z.infer<typeof decision>;
 
-/** What a change of a folder's rules means, in sentences. `risk`: what is held back less by it; null for nothing. */
-export const ruleNews = z.object({ risk: z.nullable(z.string()), says: z.array(z.string()) });
-export type RuleNews = z.infer<typeof ruleNews>;
-
 /** One file that differs between two trees; `diff` is a unified diff, or null for a binary file. */
 export const fileChange = z.object({
   path: z.string(),
@@ -78,7 +75,7 @@ export const fileChange = z.object({
   /** What runs or obeys this file without asking; it has an approval of its own. Absent is nothing. */
   guard: z.exactOptional(z.string()),
   /** What it changes of the rules that hold in the folder; it is approved as such. Absent for other files. */
-  rules: z.exactOptional(ruleNews),
+  rules: z.exactOptional(toldRules),
 });
 export type FileChange = z.infer<typeof fileChange>;
 
@@ -202,6 +199,8 @@ export const waitSubject = z.discriminatedUnion("kind", [
     change: z.exactOptional(fileChange),
     base: z.exactOptional(z.string()),
     tree: z.exactOptional(z.string()),
+    /** Rules that it adds, as data. */
+    adds: z.exactOptional(z.array(jsonValue)),
   }),
   z.object({
     kind: z.literal("restoreConflict"),

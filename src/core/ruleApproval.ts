@@ -1,5 +1,6 @@
-import type { Decision, FileChange, RuleNews } from "./records.ts";
+import type { Decision, FileChange } from "./records.ts";
 import { folderRules } from "./rule.ts";
+import type { ToldRules } from "./toldRules.ts";
 import { approval, type WaitSpec } from "./waits.ts";
 
 /** A change of a folder's own rules, between which trees, and whether it takes back an earlier one. */
@@ -10,7 +11,7 @@ export interface RuleProposal {
   readonly isUndo: boolean;
 }
 
-export type GoverningChange = FileChange & { readonly rules: RuleNews };
+export type GoverningChange = FileChange & { readonly rules: ToldRules };
 
 /** Whether a change is one of the folder's own rules. */
 export function governs(change: FileChange): change is GoverningChange {
@@ -31,6 +32,7 @@ export function ruleApproval({ base, tree, change, isUndo }: RuleProposal): Wait
     from: isUndo ? `taking back ${made}` : made,
     ...(rules.risk === null ? {} : { risk: rules.risk }),
     change: written,
+    ...(rules.adds.length === 0 ? {} : { adds: rules.adds }),
     base,
     tree,
   });

@@ -1,5 +1,6 @@
 import { canonical } from "./canonical.ts";
-import { jsonValue, type RuleNews } from "./records.ts";
+import { jsonValue, type JsonValue } from "./records.ts";
+import type { ToldRules } from "./toldRules.ts";
 import { ruleObject, ruleSentence, ruleVerbs, type Rule } from "./rule.ts";
 
 /** A folder's file of rules as Cairn reads it: all of its rules, or the sentence why none of them can be read. */
@@ -9,7 +10,7 @@ export type FolderRules = { readonly rules: readonly Rule[] } | { readonly probl
  * What changes for people when a folder's file of rules becomes another one; null where there is no
  * file. Neither order nor ids, notes and comments count: only what is denied or asked about.
  */
-export function ruleNews(before: FolderRules | null, after: FolderRules | null): RuleNews {
+export function ruleNews(before: FolderRules | null, after: FolderRules | null): ToldRules {
   const [old, now] = [rulesOf(before), rulesOf(after)];
   if (now === null) return broken(before, after);
   if (old === null) return mended(now);
@@ -23,10 +24,15 @@ export function ruleNews(before: FolderRules | null, after: FolderRules | null):
     ...fresh.map(ruleSentence).toSorted(),
     ...tries.map(ignored).toSorted(),
   ];
-  if (says.length === 0) return { risk: null, says: [nothing] };
+  const adds = asData(come);
+  if (says.length === 0) return { risk: null, says: [nothing], adds };
   return looser.length === 0
-    ? { risk: null, says: [nothingLooser, ...says] }
-    : { risk: looserWords(looser.length), says };
+    ? { risk: null, says: [nothingLooser, ...says], adds }
+    : { risk: looserWords(looser.length), says, adds };
+}
+
+function asData(rules: readonly Rule[]): JsonValue[] {
+  return rules.map((one) => jsonValue.parse(one));
 }
 
 /** None where there is no file, null for one that cannot be read. */
@@ -92,7 +98,7 @@ const nothingLooser = "Nothing is allowed by it that was not before.";
 const nothing = "No rule that counts comes, goes or changes.";
 
 /** A file that cannot be read keeps everything from being allowed; but it denies nothing, either. */
-function broken(before: FolderRules | null, after: FolderRules | null): RuleNews {
+function broken(before: FolderRules | null, after: FolderRules | null): ToldRules {
   const old = binding(rulesOf(before) ?? []);
   const problem = after !== null && "problem" in after ? [after.problem] : [];
   const isKnown = before !== null && "rules" in before;
@@ -106,15 +112,17 @@ function broken(before: FolderRules | null, after: FolderRules | null): RuleNews
       ? "This loosens: the rules of this folder could not be read any more, and what they deny would only be asked about."
       : "The rules of this folder could not be read.",
     says: [...problem, until, ...old.map((one) => goes(one, [])).toSorted()],
+    adds: [],
   };
 }
 
 /** The other way round: all rules come, and what keeps everything from being allowed goes. */
-function mended(now: readonly Rule[]): RuleNews {
+function mended(now: readonly Rule[]): ToldRules {
   const come = binding(now).map(ruleSentence).toSorted();
   const tries = now.filter(allows).map(ignored).toSorted();
   return {
     risk: "This loosens: the rules of this folder cannot be read as they are, so that everything is asked about; this would end that.",
     says: [...come, ...tries, ...(come.length === 0 ? ["No rule of this folder holds then."] : [])],
+    adds: asData(binding(now)),
   };
 }

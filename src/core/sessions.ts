@@ -1,3 +1,4 @@
+import type { Tightening } from "./backtest.ts";
 import type { DerivationRequest } from "./derivation.ts";
 import type { Explanation } from "./explain.ts";
 import type {
@@ -99,6 +100,8 @@ export interface WaitFacts {
   /** What the operator decided on alike actions of this folder. */
   readonly alike: { readonly approved: number; readonly rejected: number };
   readonly grants: readonly GrantOffer[];
+  /** What the rules that an approval would add would have done in this folder; absent where it adds none. */
+  readonly tightening?: Tightening;
 }
 
 /** A session being driven here. `done` resolves when it ends, parks or is stopped; it rejects with a `CairnError`. */

@@ -1,6 +1,6 @@
 import * as vscode from "vscode";
 import * as z from "zod";
-import { alikeWords, grantWords, pastWords } from "../core/actionWords.ts";
+import { alikeWords, grantWords, pastWords, tighteningWords } from "../core/actionWords.ts";
 import type { Log } from "../core/ports.ts";
 import { jsonValue, type JsonValue } from "../core/records.ts";
 import type { OpenWait } from "../core/replay.ts";
@@ -68,6 +68,7 @@ async function askFor(
   const lines = [
     ...subjectLines(record).flatMap((line) => visibleText(line).split("\n")),
     ...(alike === null ? [] : [alike]),
+    ...(facts?.tightening === undefined ? [] : [tighteningWords(facts.tightening)]),
     `for: ${goal}`,
   ];
   const title = shortened(record.question, 120);

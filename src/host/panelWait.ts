@@ -16,8 +16,9 @@ export async function factsOf(
   const { session, wait } = record;
   try {
     const facts = await (await known.sessionsOf(session)).waitFacts(session, wait);
-    const { alike, grants } = facts;
-    return alike.approved + alike.rejected + grants.length === 0 ? null : facts;
+    const { alike, grants, tightening } = facts;
+    const isEmpty = alike.approved + alike.rejected + grants.length === 0;
+    return isEmpty && tightening === undefined ? null : facts;
   } catch (error) {
     if (!CairnError.is(error)) throw error;
     log(`${error.code}: ${error.message}`);

@@ -1,8 +1,9 @@
 import { realpathSync } from "node:fs";
 import { CairnError } from "../core/errors.ts";
-import type { FileChange, RuleNews } from "../core/records.ts";
+import type { FileChange } from "../core/records.ts";
 import { folderRules } from "../core/rule.ts";
 import { ruleNews, type FolderRules } from "../core/ruleNews.ts";
+import type { ToldRules } from "../core/toldRules.ts";
 import { errorCode } from "./errorCode.ts";
 import { guardOf, isKeptBack } from "./guardedPath.ts";
 import type { StoredTrees } from "./storedTrees.ts";
@@ -85,10 +86,10 @@ export class TreeApply {
     return { ...shown, conflict, guard, rules: await this.#rules(change) };
   }
 
-  async #rules({ before, after }: TreeChange): Promise<RuleNews> {
+  async #rules({ before, after }: TreeChange): Promise<ToldRules> {
     const { plain } = this.#options;
-    const { risk, says } = ruleNews(await this.#read(before), await this.#read(after));
-    return { risk, says: says.map(plain) };
+    const news = ruleNews(await this.#read(before), await this.#read(after));
+    return { ...news, says: news.says.map(plain) };
   }
 
   /** As it is read from the folder: what is no file has no rules. */

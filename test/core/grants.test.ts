@@ -239,4 +239,36 @@ suite("what a rule would have done so far", () => {
     const texts = z.array(z.string()).parse(machine.commands);
     assert.equal(texts.filter((text) => text === "npm test").length, 2);
   });
+
+  test("counts what the rules that a folder gets would have denied and asked about, and nothing else", async () => {
+    const machine = new Machine([
+      calls(command("a", "npm test"), command("b", "make all"), command("l", "ls")),
+      says("done"),
+    ]);
+    const session = await machine.start();
+    assert.equal(await session.run(never), "completed");
+    const [start] = session.records;
+    assert.ok(start !== undefined);
+    const context = {
+      world: machine.world,
+      tools: [exec],
+      commands: fakeCommandReader,
+      folder: "/w",
+    };
+    const npm = { words: ["npm"], more: true };
+    const facts = (adds: JsonValue[]) => {
+      const subject = { kind: "rule" as const, sentence: "", scope: "", from: "", adds };
+      const opened = { kind: "wait.opened", waitKind: "approval", question: "?" } as const;
+      const { session: id, seq, at } = start;
+      const record = { ...opened, session: id, seq, at, wait: "rules", subject, digest: "d" };
+      return waitFacts(context, "rules", [...session.records, record], []).tightening;
+    };
+    const rule = { id: "n", tool: "exec", command: npm };
+    const deny = { ...rule, decision: "deny" };
+    assert.deepEqual(facts([deny]), { seen: 2, denied: 1, asked: 0 });
+    const all = { id: "all", decision: "ask", tool: "*" };
+    assert.deepEqual(facts([deny, all]), { seen: 2, denied: 1, asked: 1 });
+    assert.deepEqual(facts([{ ...deny, folder: "/other" }]), { seen: 2, denied: 0, asked: 0 });
+    assert.equal(facts([]), undefined);
+  });
 });

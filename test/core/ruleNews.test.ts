@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import * as fc from "fast-check";
-import { ruleNews } from "../../src/core/ruleNews.ts";
+import { ruleNews as news } from "../../src/core/ruleNews.ts";
 import type { Rule } from "../../src/core/rule.ts";
 
 const words = (...argv: readonly string[]) => ({ words: [...argv], more: true });
@@ -18,6 +18,12 @@ const have = (...rules: readonly Rule[]) => ({ rules });
 const unreadable = {
   problem: "cairn.rules.json, line 1, column 2: this is not JSON. Mend it there.",
 };
+
+/** In words alone. */
+function ruleNews(...versions: Parameters<typeof news>) {
+  const { risk, says } = news(...versions);
+  return { risk, says };
+}
 
 suite("what a change of a folder's rules is said to do", () => {
   test("a rule that comes is said as it will hold, and that it tightens", () => {
@@ -114,6 +120,13 @@ suite("what a change of a folder's rules is said to do", () => {
       ],
     });
     assert.deepEqual(ruleNews(unreadable, null).says, ["No rule of this folder holds then."]);
+  });
+
+  test("rules that come are given as data, too, but for what is ignored", () => {
+    const asks: Rule = { ...noPush, decision: "ask" };
+    assert.deepEqual(news(have(noPush, noDocs), have(asks, noDocs, sneaky)).adds, [asks]);
+    assert.deepEqual(news(unreadable, have(noPush, sneaky)).adds, [noPush]);
+    assert.deepEqual(news(have(noPush), unreadable).adds, []);
   });
 
   test("the order of rules in a file changes no word", () => {

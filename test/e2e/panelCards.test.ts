@@ -19,6 +19,8 @@ import {
 import { anyPlace } from "../contracts/records.ts";
 
 const past = { seen: 41, passed: 37, rejected: 2 };
+const none = { alike: { approved: 0, rejected: 0 }, grants: [] };
+const tightens = { ...none, tightening: { seen: 41, denied: 3, asked: 1 } };
 const facts: NonNullable<PanelWait["facts"]> = {
   alike: { approved: 3, rejected: 1 },
   grants: [
@@ -136,14 +138,14 @@ suite("the cards of approvals", () => {
       [skillUpdate, ["1a2b3c", "4d5e6f", "release/SKILL.md", "+Never ask."]],
       [
         rule,
-        ["This loosens: 1", "No longer denies", "Denies commands", "made to", '-{"id": "no-p'],
+        ["This loosens: 1", "No longer denies", "Denies commands", "denied 3 and", '-{"id": "no-p'],
       ],
       [restoreConflict, ["notes.md", "changed by you", "as it was at turn 2", "-mine"]],
       [image, ["cairn-dev:1", "build:abc"]],
     ];
     for (const [subject, texts] of shown) {
       await panel.reset();
-      await panel.show(wait("one", subject));
+      await panel.show({ ...wait("one", subject), facts: tightens });
       const text = (await cards().first().textContent()) ?? "";
       for (const part of texts) assert(text.includes(part), `${subject.kind}: ${part} in ${text}`);
     }
