@@ -28,7 +28,7 @@ export function changes(all: readonly Change[], folds: Folds): readonly HTMLElem
 }
 
 /** The lines of a unified diff, coloured and said. */
-export function diffView(diff: string | null, path: string): HTMLElement {
+function diffView(diff: string | null, path: string): HTMLElement {
   if (diff === null) return element("p", "note", "A binary file: its bytes are not shown.");
   const shown = element("div", "diff", hunks(diff).map(diffLine));
   shown.tabIndex = 0;

@@ -2,7 +2,7 @@ import { alikeWords, reachWords, riskWords, tighteningWords } from "../src/core/
 import { foldedText } from "../src/core/foldedText.ts";
 import type { PanelWait } from "../src/protocol.ts";
 import { addressOf, onceWords, proxyWords, sendWords } from "../src/core/egressWords.ts";
-import { changes, diffView } from "./changes.ts";
+import { changes } from "./changes.ts";
 import { argumentBlocks, careful, code, json, more } from "./code.ts";
 import type { Folds } from "./folds.ts";
 import { element } from "./ui/element.ts";
@@ -193,16 +193,18 @@ function sentences(text: string, label: string, folds: Folds): readonly HTMLElem
   return [...careful(text), element("ul", "sentences", items)];
 }
 
+/** What lies there and what would replace it, then exactly how they differ. */
 function restoreFacts(subject: Subject<"restoreConflict">, folds: Folds): readonly HTMLElement[] {
-  const { path, yours, theirs, diff } = subject;
+  const { path, yours, theirs, diff, contested, undo } = subject;
+  const change =
+    contested?.yours === null ? "added" : contested?.theirs === null ? "deleted" : "modified";
   return [
-    ...code(path, "File", folds),
     list([
       ["In your folder", yours],
       ["Instead", theirs],
+      ...(undo === undefined ? [] : [["Undo", undo] as const]),
     ]),
-    ...careful(diff ?? ""),
-    diffView(diff, path),
+    ...changes([{ path, change, diff, binary: diff === null, conflict: null }], folds),
   ];
 }
 

@@ -54,11 +54,12 @@ function toolLines(record: CompletedRecord): readonly string[] {
 }
 
 function applyLines(record: CompletedRecord): readonly string[] {
-  if (record.name === "plan") return [head(record)];
+  if (record.name === "plan" || record.name === "keep") return [head(record)];
   const output = applyOutput.parse(record.output);
   const said = record.name === "undo" ? describeUndo(output) : describeApply(output);
   const left = output.leftAlone.map(({ path, reason }) => `left alone: ${path} (${reason})`);
-  return [`${head(record)}: ${said}`, ...left.slice(0, shownLines)];
+  const kept = output.kept?.paths.map((path) => `kept as you had it: ${path}`) ?? [];
+  return [`${head(record)}: ${said}`, ...left.slice(0, shownLines), ...kept];
 }
 
 function modelLines(record: CompletedRecord): readonly string[] {

@@ -5,13 +5,16 @@ import type { Flow } from "./flow.ts";
 import type { WorkspaceTrees, World } from "./ports.ts";
 import type { Observed } from "./inDoubt.ts";
 import { fileChange, jsonValue, type FileChange } from "./records.ts";
-import { approveChanges, approveUndo, count, type Approved } from "./applyApproval.ts";
+import { approveChanges, count, type Approved } from "./applyApproval.ts";
+import { approveUndo } from "./undoApproval.ts";
 
 /** What became of an apply: on record as the output of its step. */
 export const applyOutput = z.object({
   applied: z.array(z.string()),
   leftAlone: z.array(z.object({ path: z.string(), reason: z.string() })),
   failure: z.nullable(z.object({ code: z.string(), message: z.string() })),
+  /** Files of the user that were replaced or brought back, and the tree of what they were before. */
+  kept: z.exactOptional(z.object({ tree: z.string(), paths: z.array(z.string()) })),
 });
 export type ApplyOutput = z.infer<typeof applyOutput>;
 
@@ -26,12 +29,19 @@ export interface ApplyContext {
   readonly unattended: boolean;
 }
 
-/** Paths that an apply wrote, to be taken back; the trees are those of that apply. */
+/** Paths that were written, to be taken back; from which tree to which that leads. */
 export interface UndoContext extends Omit<ApplyContext, "unattended"> {
   readonly paths: readonly string[];
-  /** Id of the apply's step. */
+  /** Id of the step that wrote them. */
   readonly of: string;
+  readonly what: "apply" | "undo";
 }
+
+/** The user's files as they were before an undo replaced them; no tree when one was another by then. */
+const keepOutput = z.object({
+  tree: z.nullable(z.string()),
+  failure: applyOutput.shape.failure,
+});
 
 /**
  * Brings the session's changes into the user's folder: plan, approval of the real diff, an approval
@@ -52,24 +62,56 @@ export async function runApply(context: ApplyContext, id: string): Promise<Apply
 }
 
 /**
- * Takes an apply back: what it wrote becomes again what it replaced, but for files that were
- * changed since. Resolves and throws as `runApply`.
+ * Takes an apply back: what it wrote becomes again what it replaced. A file that was changed since
+ * only does after an approval of its own, and is kept in the session before. Resolves and throws as
+ * `runApply`.
  */
 export async function runUndo(context: UndoContext, id: string): Promise<ApplyOutput | null> {
-  const { flow, trees, base, tree, paths, of } = context;
+  const { flow, trees, base, tree, paths, of, what } = context;
   const changes = await flow.step(
     `${id}/plan`,
     { kind: "apply", label: "plan", inputs: { base, tree, of }, output: z.array(fileChange) },
-    async () => [...(await trees.plan(base, tree, paths))],
+    async () => [...(await trees.planBack(base, tree, paths))],
   );
-  const approved = await approveUndo(flow, id, { base, tree, changes });
-  if (approved.wanted.length === 0) return null;
-  return writeStep(context, id, { name: "undo", inputs: { of }, ...approved });
+  const approved = await approveUndo(flow, id, { base, tree, changes, what });
+  const { wanted, leftAlone } = approved;
+  if (wanted.length === 0) return null;
+  const replaced = wanted.filter(({ contested }) => contested !== undefined);
+  const writing = { name: "undo", what, inputs: { of }, ...approved } as const;
+  if (replaced.length === 0) return writeStep(context, id, writing);
+  const { tree: kept, failure } = await keepStep(context, id, replaced);
+  if (kept === null) return { applied: [], leftAlone: [...leftAlone], failure };
+  const before = { tree: kept, paths: replaced.map(({ path }) => path) };
+  return writeStep(context, id, { ...writing, kept: before });
+}
+
+/** On record before anything is replaced, so that whatever becomes of the write, it names what was there. */
+async function keepStep(
+  { flow, world, trees, base, tree }: UndoContext,
+  id: string,
+  replaced: readonly FileChange[],
+): Promise<z.infer<typeof keepOutput>> {
+  const inputs = { base, tree, changes: world.digest(canonical([...replaced])) };
+  return flow.step(
+    `${id}/keep`,
+    { kind: "apply", label: "keep", inputs, output: keepOutput },
+    async () => {
+      try {
+        return { tree: await trees.keep(replaced), failure: null };
+      } catch (error) {
+        if (!CairnError.is(error, "apply.conflict")) throw error;
+        return { tree: null, failure: refusal(error) };
+      }
+    },
+  );
 }
 
 interface Writing extends Approved {
   readonly name: "write" | "undo";
   readonly inputs?: Readonly<Record<string, string>>;
+  /** What is taken back. */
+  readonly what?: "apply" | "undo";
+  readonly kept?: NonNullable<ApplyOutput["kept"]>;
 }
 
 async function writeStep(
@@ -92,6 +134,8 @@ async function writeStep(
         applied: [],
         leftAlone: [],
         failure: { code: "apply.skipped", message: "The operator chose not to repeat it." },
+        // Which of them were replaced is not known then; what is as it was is not brought back again.
+        ...keptOf(plan, plan.kept?.paths ?? []),
       },
       sent: wanted.map(({ path }) => path),
       observe: async () => observe(trees, plan),
@@ -115,12 +159,15 @@ async function stillToDo(trees: WorkspaceTrees, { base, tree, wanted }: Plan) {
 /** Compares the folder with what was to be written: each file is there whole, or not at all. */
 async function observe(trees: WorkspaceTrees, plan: Plan): Promise<Observed> {
   const { applied, paths } = await stillToDo(trees, plan);
-  const text = `In your folder ${applied.length} of ${count(paths.length, "file")} ${applied.length === 1 ? "is" : "are"} as ${plan.name === "undo" ? "before the apply" : "in the session"}.`;
+  const { what, kept } = plan;
+  const as = what === undefined ? "in the session" : `before the ${what}`;
+  const held = kept === undefined ? "" : " What you had in place of them is kept in the session.";
+  const text = `In your folder ${applied.length} of ${count(paths.length, "file")} ${applied.length === 1 ? "is" : "are"} as ${as}.${held}`;
   if (applied.length < paths.length) {
     return { text, seen: applied.length === 0 ? "absent" : "partly" };
   }
   const { leftAlone } = plan;
-  const result = jsonValue.parse({ applied, leftAlone, failure: null });
+  const result = jsonValue.parse({ applied, leftAlone, failure: null, ...keptOf(plan, applied) });
   return { text, seen: "happened", result };
 }
 
@@ -131,12 +178,25 @@ async function write(trees: WorkspaceTrees, plan: Plan): Promise<ApplyOutput> {
   try {
     await trees.apply(base, tree, changes);
   } catch (error) {
-    if (!CairnError.is(error)) throw error;
-    const failure = { code: error.code, message: error.message };
+    const failure = refusal(error);
     // What the plan does not name any more was written before it stopped.
-    return { applied: (await stillToDo(trees, plan)).applied, leftAlone, failure };
+    const { applied } = await stillToDo(trees, plan);
+    return { applied, leftAlone, failure, ...keptOf(plan, applied) };
   }
-  return { applied: wanted.map(({ path }) => path), leftAlone, failure: null };
+  const applied = wanted.map(({ path }) => path);
+  return { applied, leftAlone, failure: null, ...keptOf(plan, applied) };
+}
+
+/** Throws what is no refusal. */
+function refusal(error: unknown): NonNullable<ApplyOutput["failure"]> {
+  if (!CairnError.is(error)) throw error;
+  return { code: error.code, message: error.message };
+}
+
+/** Of what was kept, that which was written over. */
+function keptOf({ kept }: Plan, written: readonly string[]): Pick<ApplyOutput, "kept"> {
+  const paths = kept?.paths.filter((path) => written.includes(path)) ?? [];
+  return kept === undefined || paths.length === 0 ? {} : { kept: { tree: kept.tree, paths } };
 }
 
 /** What an apply did, in one sentence. */
@@ -155,15 +215,26 @@ export function describeUndo(output: ApplyOutput): string {
 }
 
 function described(
-  { applied, failure, leftAlone }: ApplyOutput,
+  { applied, failure, leftAlone, kept }: ApplyOutput,
   words: { readonly did: string; readonly nothing: string; readonly to: string },
 ): string {
   if (failure !== null && applied.length === 0) return `${words.nothing}: ${failure.message}`;
   const done = `${words.did} ${count(applied.length, "file")} ${words.to}`;
-  if (failure !== null) return `${done}, then it stopped: ${failure.message}`;
-  return leftAlone.length === 0
-    ? `${done}.`
-    : `${done}. ${count(leftAlone.length, "file")} left as it was.`;
+  const ends = failure === null ? [`${done}.`] : [`${done}, then it stopped: ${failure.message}`];
+  if (failure === null && leftAlone.length > 0)
+    ends.push(
+      leftAlone.length === 1
+        ? "1 file left as it was."
+        : `${leftAlone.length} files left as they were.`,
+    );
+  return [...ends, ...keptInWords(kept)].join(" ");
+}
+
+function keptInWords(kept: ApplyOutput["kept"]): readonly string[] {
+  if (kept === undefined) return [];
+  return [
+    `What you had in place of ${kept.paths.length} of them is kept in the session: Undo once more brings it back.`,
+  ];
 }
 
 function names(changes: readonly FileChange[]): string {

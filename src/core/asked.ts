@@ -3,7 +3,7 @@ import type { Flow } from "./flow.ts";
 import type { WorkspaceTrees, World } from "./ports.ts";
 import type { SessionRecord } from "./records.ts";
 import type { SessionView } from "./replay.ts";
-import { lastApply, type Asked } from "./sessionFacts.ts";
+import { standing, type Asked } from "./sessionFacts.ts";
 
 interface AskedContext {
   readonly flow: Flow;
@@ -23,10 +23,12 @@ export async function runAsked({ kind, id }: Asked, context: AskedContext): Prom
     const applied = await runApply({ flow, world, trees, base, tree, unattended }, id);
     return applied === null ? "Nothing was applied." : describeApply(applied);
   }
-  const last = lastApply(before);
-  if (last === null) return "Nothing was taken back.";
-  const { of, paths } = last;
-  const back = { flow, world, trees, base: last.tree, tree: last.base, paths, of };
-  const taken = await runUndo(back, id);
-  return taken === null ? "Nothing was taken back." : describeUndo(taken);
+  for (const { what, of, base: from, tree: to, paths } of standing(before)) {
+    const back = { flow, world, trees, base: to, tree: from, paths, of, what };
+    const taken = await runUndo(back, id);
+    if (taken !== null) return describeUndo(taken);
+    // Files that are to stay as an undo left them do not keep the apply before it from being taken back.
+    if (what === "apply") break;
+  }
+  return "Nothing was taken back.";
 }

@@ -375,14 +375,25 @@ export interface WorkspaceTrees {
   diff(from: string, to: string): Promise<readonly FileChange[]>;
   /**
    * What `apply` would do: three-way, per file, against the user's folder as it is now.
-   * A file that the user changed since `base` is a conflict, never overwritten. From a tree back
-   * to its base it is what taking an apply back would do. `only` names paths; null is all.
+   * A file that the user changed since `base` is a conflict, never overwritten. `only` names
+   * paths; null is all.
    */
   plan(base: string, tree: string, only?: readonly string[] | null): Promise<readonly FileChange[]>;
   /**
-   * Writes those of the plan's changes that are given and have no conflict into the user's folder,
-   * each file atomically and never through a link. Safe to repeat. Throws `apply.readOnly`, `apply.conflict` when the
-   * folder no longer matches `changes`.
+   * The same from a tree back to its base, to take a write of these paths back. A file that the
+   * user changed since is `contested` where `keep` would take it; otherwise its conflict says why not.
+   */
+  planBack(base: string, tree: string, only: readonly string[]): Promise<readonly FileChange[]>;
+  /**
+   * Stores what lies in the folder at the contested changes; resolves with the tree of it when every
+   * byte is on disk. Safe to repeat, also when they were replaced since. Throws `apply.conflict`
+   * when one was neither kept before nor is what the change says.
+   */
+  keep(changes: readonly FileChange[]): Promise<string>;
+  /**
+   * Writes those of the plan's changes that are given and have no conflict, or are contested and
+   * kept, into the user's folder, each file atomically and never through a link. Safe to repeat.
+   * Throws `apply.readOnly`, `apply.conflict` when the folder no longer matches `changes`.
    */
   apply(base: string, tree: string, changes: readonly FileChange[]): Promise<void>;
   /** Paths of the files in a stored tree, sorted. */

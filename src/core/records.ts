@@ -64,6 +64,19 @@ export const decision = z.object({
 });
 export type Decision = z.infer<typeof decision>;
 
+/** A file as it lies somewhere: an approval that is bound to it is bound to these bytes. */
+export const fileState = z.object({ digest: z.string(), bytes: z.number(), exec: z.boolean() });
+export type FileState = z.infer<typeof fileState>;
+
+/** Three states of a file that the user changed since it was written; null is no file. */
+export const contested = z.object({
+  /** What was written, what lies in the folder instead, and what would replace that. */
+  written: z.nullable(fileState),
+  yours: z.nullable(fileState),
+  theirs: z.nullable(fileState),
+});
+export type Contested = z.infer<typeof contested>;
+
 /** One file that differs between two trees; `diff` is a unified diff, or null for a binary file. */
 export const fileChange = z.object({
   path: z.string(),
@@ -76,6 +89,8 @@ export const fileChange = z.object({
   guard: z.exactOptional(z.string()),
   /** What it changes of the rules that hold in the folder; it is approved as such. Absent for other files. */
   rules: z.exactOptional(toldRules),
+  /** On a conflict that an approval of its own may overrule: `change` and `diff` are then what a yes does to the user's file. */
+  contested: z.exactOptional(contested),
 });
 export type FileChange = z.infer<typeof fileChange>;
 
@@ -210,6 +225,10 @@ export const waitSubject = z.discriminatedUnion("kind", [
     theirs: z.string(),
     /** From the one to the other; null for a binary file. */
     diff: z.nullable(z.string()),
+    /** The same, exactly. */
+    contested: z.exactOptional(contested),
+    /** How a yes can be taken back, as a sentence. */
+    undo: z.exactOptional(z.string()),
   }),
   z.object({
     kind: z.literal("form"),

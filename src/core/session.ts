@@ -40,9 +40,9 @@ import {
   hadShell,
   isAnswered,
   isOfFlow,
-  lastApply,
   pendingRequest,
   profileDigest,
+  standing,
   type Asked,
 } from "./sessionFacts.ts";
 import type { Rule } from "./rule.ts";
@@ -279,10 +279,10 @@ export class Session {
     });
   }
 
-  /** Proposes to take the newest apply back that still stands. Throws `apply.nothing`. */
+  /** Proposes to take back the newest that was written and still stands. Throws `apply.nothing`. */
   async undo(signal: AbortSignal): Promise<SessionStatus> {
     return this.#beside("undo", signal, () => {
-      if (lastApply(this.#records) !== null) return;
+      if (standing(this.#records).length > 0) return;
       throw new CairnError(
         "apply.nothing",
         `Session ${this.id} has applied nothing to your folder that could be taken back.`,

@@ -112,7 +112,9 @@ export function isOfFlow(id: string): boolean {
   return !/^(apply|undo)\/\d+(\/|$)/.test(id);
 }
 
-export interface Applied {
+/** Something that was written into the folder, and what it replaced there. */
+export interface Written {
+  readonly what: "apply" | "undo";
   /** Id of its step. */
   readonly of: string;
   readonly base: string;
@@ -120,23 +122,35 @@ export interface Applied {
   readonly paths: readonly string[];
 }
 
-/** The newest apply to this folder that was not taken back; null when there is none. */
-export function lastApply(records: readonly SessionRecord[]): Applied | null {
-  const applies: Applied[] = [];
+/**
+ * What can be taken back, the newest first: applies to this folder that were not yet, and what an
+ * undo did to files that the user had changed.
+ */
+export function standing(records: readonly SessionRecord[]): readonly Written[] {
+  const found: Written[] = [];
   for (const record of records) {
     if (record.kind !== "step.completed" || record.stepKind !== "apply") continue;
     // What a replay was served was written by another session.
     if (record.via === "replay") continue;
     const output = applyOutput.safeParse(record.output).data;
-    if (output === undefined || output.applied.length === 0) continue;
+    if (output === undefined) continue;
+    const { applied, leftAlone, kept } = output;
     const { base = "", tree = "", of } = record.inputs;
-    if (record.name === "write") {
-      applies.push({ of: record.step, base, tree, paths: output.applied });
+    if (record.name === "write" && applied.length > 0) {
+      found.push({ what: "apply", of: record.step, base, tree, paths: applied });
     }
-    const taken = applies.findIndex((apply) => apply.of === of);
-    if (record.name === "undo" && taken !== -1) applies.splice(taken, 1);
+    if (record.name !== "undo") continue;
+    const at = found.findIndex((written) => written.of === of);
+    const taken = found[at];
+    if (taken !== undefined && applied.length > 0) {
+      const settled = new Set([...applied, ...leftAlone.map(({ path }) => path)]);
+      const paths = taken.paths.filter((path) => !settled.has(path));
+      found.splice(at, 1, ...(paths.length === 0 ? [] : [{ ...taken, paths }]));
+    }
+    if (kept === undefined) continue;
+    found.push({ what: "undo", of: record.step, base: kept.tree, tree, paths: kept.paths });
   }
-  return applies.at(-1) ?? null;
+  return found.toReversed();
 }
 
 const digests = new WeakMap<Profile, string>();

@@ -152,7 +152,7 @@ export interface Sessions {
   resume(session: string): Promise<Run>;
   retry(session: string): Promise<Run>;
   apply(session: string): Promise<Run>;
-  /** Takes the session's newest apply back, but for files that changed since. Throws `apply.nothing`. */
+  /** Takes the session's newest apply back; each file that changed since is asked about. Throws `apply.nothing`. */
   undo(session: string): Promise<Run>;
   /**
    * A new session from the records of another one, which is not touched: a replay or a fork.

@@ -91,8 +91,14 @@ function ruleLines({ sentence, scope, from, risk, change }: Subject<"rule">): re
 }
 
 function restoreLines(subject: Subject<"restoreConflict">): readonly string[] {
-  const { path, yours, theirs, diff } = subject;
-  return [path, `in your folder: ${yours}`, `instead: ${theirs}`, ...(diff?.split("\n") ?? [])];
+  const { path, yours, theirs, diff, undo } = subject;
+  return [
+    path,
+    `in your folder: ${yours}`,
+    `instead: ${theirs}`,
+    ...(undo === undefined ? [] : [`undo: ${undo}`]),
+    ...(diff?.split("\n") ?? []),
+  ];
 }
 
 function formLines({ about: shown, schema }: Subject<"form">): readonly string[] {

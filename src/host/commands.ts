@@ -176,7 +176,7 @@ async function applyChanges(
   return runs.start(await sessions.apply(chosen.session));
 }
 
-/** Proposes to take the newest apply of a session back; files that changed since stay as they are. */
+/** Proposes to take the newest apply of a session back; each file that changed since is asked about. */
 async function undoApply(
   { known, runs }: CommandParts,
   argument: unknown,

@@ -41,6 +41,21 @@ export function foldersOf(bytes: Uint8Array): Folders {
     const folder = has(raw, "mode") && raw.mode === "directory";
     parent.set(name, folder ? new Map() : leafOf(name, raw));
   }
+  return whole(root);
+}
+
+/** Files at these paths, as the folders that are stored today. */
+export function foldersWith(
+  files: readonly { readonly path: string; readonly entry: Leaf }[],
+): Folders {
+  const root: Draft = new Map();
+  for (const { path, entry } of files) {
+    path.split("/").slice(0, -1).reduce(inner, root).set(entry.name, entry);
+  }
+  return whole(root);
+}
+
+function whole(root: Draft): Folders {
   const folders = new Map<string, readonly Entry[]>();
   return { root: sealed(root, folders), folders };
 }

@@ -52,8 +52,14 @@ export class SnapshotTrees implements WorkspaceTrees {
     this.#options = options;
     this.#limits = { maxFileBytes, maxBytes, secrets };
     this.#stored = new StoredTrees(options.blobs);
-    const { workspace, rules } = options;
-    this.#apply = new TreeApply(this.#stored, { workspace, rules, plain: secrets.text });
+    const { workspace, rules, blobs, include = [] } = options;
+    const notKept = excludes({ exclude: [], include });
+    const kept = {
+      skip: (path: string) => (notKept(path, false) === null ? null : "it may hold secrets"),
+      maxFileBytes,
+      secrets,
+    };
+    this.#apply = new TreeApply(this.#stored, { workspace, blobs, kept, rules });
   }
 
   async survey(): Promise<Survey> {
@@ -123,6 +129,18 @@ export class SnapshotTrees implements WorkspaceTrees {
     only: readonly string[] | null = null,
   ): Promise<readonly FileChange[]> {
     return this.#apply.plan({ base, tree, only });
+  }
+
+  async planBack(
+    base: string,
+    tree: string,
+    only: readonly string[],
+  ): Promise<readonly FileChange[]> {
+    return this.#apply.planBack({ base, tree, only });
+  }
+
+  async keep(changes: readonly FileChange[]): Promise<string> {
+    return this.#apply.keep(changes);
   }
 
   async apply(base: string, tree: string, changes: readonly FileChange[]): Promise<void> {

@@ -4,12 +4,20 @@ import type { FileChange } from "../core/records.ts";
 import { folderRules } from "../core/rule.ts";
 import { ruleNews, type FolderRules } from "../core/ruleNews.ts";
 import type { ToldRules } from "../core/toldRules.ts";
+import type { Blobs } from "./blobs.ts";
+import {
+  contestedOf,
+  ContestedFiles,
+  outdated,
+  overruled,
+  type KeepRules,
+} from "./contestedFiles.ts";
 import { errorCode } from "./errorCode.ts";
 import { guardOf, isKeptBack } from "./guardedPath.ts";
 import type { StoredTrees } from "./storedTrees.ts";
-import { changesBetween, showChange, type TreeChange } from "./treeChange.ts";
+import { changesBetween, showChange, shownAs, type TreeChange } from "./treeChange.ts";
 import { isFile, type Leaf } from "./treeObject.ts";
-import { ancestors, UserFolder } from "./userFolder.ts";
+import { ancestors, UserFolder, type Verdict } from "./userFolder.ts";
 
 /** From which tree to which, and at which paths; null is everywhere. */
 export interface Scope {
@@ -18,14 +26,22 @@ export interface Scope {
   readonly only: readonly string[] | null;
 }
 
+interface Judging extends Scope {
+  /** Changes that an approval let through although the user had changed the file. */
+  readonly approved?: readonly FileChange[];
+}
+
+type Conflict = Extract<Verdict, { kind: "conflict" }>;
+
 interface Judged extends TreeChange {
-  readonly conflict: string | null;
+  readonly conflict: Conflict | null;
 }
 
 export interface ApplyOptions {
   readonly workspace: string;
-  /** Takes secrets out of what is shown. */
-  readonly plain: (text: string) => string;
+  readonly blobs: Blobs;
+  /** What of the user's own files may be kept, and so replaced. */
+  readonly kept: KeepRules;
   /** What the text of a folder's file of rules would count as. */
   readonly rules: (text: string) => FolderRules;
 }
@@ -34,10 +50,12 @@ export interface ApplyOptions {
 export class TreeApply {
   readonly #stored: StoredTrees;
   readonly #options: ApplyOptions;
+  readonly #contested: ContestedFiles;
 
   constructor(stored: StoredTrees, options: ApplyOptions) {
     this.#stored = stored;
     this.#options = options;
+    this.#contested = new ContestedFiles(options.blobs, options.kept);
   }
 
   /** Every change that the user's folder does not hold yet, with what stands against it. */
@@ -47,9 +65,24 @@ export class TreeApply {
     return shown;
   }
 
-  /** Writes those of the approved changes that have no conflict and are not done yet. */
+  /** The same, where a conflict that an approval may overrule says so, and any other one why not. */
+  async planBack(scope: Scope): Promise<readonly FileChange[]> {
+    const folder = this.#folder();
+    const shown: FileChange[] = [];
+    for (const change of await this.#judge(scope)) {
+      shown.push((await this.#contest(folder, change)) ?? (await this.#shown(change)));
+    }
+    return shown;
+  }
+
+  async keep(changes: readonly FileChange[]): Promise<string> {
+    return this.#contested.keep(this.#folder(), changes);
+  }
+
+  /** Writes those of the approved changes that have no conflict, or are contested, and are not done yet. */
   async write(base: string, tree: string, approved: readonly FileChange[]): Promise<void> {
-    const judged = await this.#judge({ base, tree, only: approved.map(({ path }) => path) });
+    const only = approved.map(({ path }) => path);
+    const judged = await this.#judge({ base, tree, only, approved });
     await this.#refuseUnlessApproved(base, tree, { judged, approved });
     const allowed = judged.filter(({ conflict }) => conflict === null);
     const folder = this.#folder();
@@ -60,26 +93,51 @@ export class TreeApply {
     }
   }
 
-  async #judge({ base, tree, only }: Scope): Promise<readonly Judged[]> {
+  async #judge({ base, tree, only, approved = [] }: Judging): Promise<readonly Judged[]> {
     const folder = this.#folder();
     const wanted = only === null ? null : new Set(only);
+    const overrules = new Map(approved.map(({ path, contested }) => [path, contested]));
     const vacated = new Set<string>();
     const judged: Judged[] = [];
-    for (const change of await changesBetween(this.#stored, base, tree)) {
-      const { path, after } = change;
+    for (const planned of await changesBetween(this.#stored, base, tree)) {
+      const { path, after } = planned;
       if (isKeptBack(path) || wanted?.has(path) === false) continue;
+      const contested = overrules.get(path);
+      const change = contested === undefined ? planned : overruled(planned, contested);
       const free = ancestors(path).some((parent) => vacated.has(parent));
       const verdict = await folder.judge(change, free);
       if (verdict.kind === "apply" && after === null) vacated.add(path);
       if (verdict.kind === "done") continue;
-      judged.push({ ...change, conflict: verdict.kind === "conflict" ? verdict.reason : null });
+      judged.push({ ...change, conflict: verdict.kind === "conflict" ? verdict : null });
     }
     return judged;
   }
 
+  /** What an approval of its own would do to a file that the user changed; null where it may do nothing. */
+  async #contest(folder: UserFolder, change: Judged): Promise<FileChange | null> {
+    const { path, after, conflict } = change;
+    if (conflict === null || conflict.lies === null) return null;
+    // What rules would then hold is for the operator's own hand.
+    if (path === folderRules) return null;
+    const found = conflict.lies === "absent" ? null : await this.#contested.look(folder, path);
+    const { reason } = conflict;
+    if (found !== null && "reason" in found) {
+      return { ...(await this.#shown(change)), conflict: `${reason} ${found.reason}` };
+    }
+    const now = after !== null && isFile(after) ? await this.#stored.bytes(after) : null;
+    const yours = found?.entry ?? null;
+    const shown = shownAs(
+      { path, before: yours, after },
+      { old: found?.bytes ?? null, now },
+      this.#plain,
+    );
+    return { ...shown, conflict: reason, contested: contestedOf(change, yours) };
+  }
+
   async #shown(change: Judged): Promise<FileChange> {
-    const shown = await showChange(change, this.#stored, this.#options.plain);
-    const { conflict, path } = change;
+    const shown = await showChange(change, this.#stored, this.#plain);
+    const { path } = change;
+    const conflict = change.conflict?.reason ?? null;
     const guard = conflict === null ? await guardOf(change, this.#stored) : null;
     if (guard === null) return { ...shown, conflict };
     if (path !== folderRules) return { ...shown, conflict, guard };
@@ -87,9 +145,8 @@ export class TreeApply {
   }
 
   async #rules({ before, after }: TreeChange): Promise<ToldRules> {
-    const { plain } = this.#options;
     const news = ruleNews(await this.#read(before), await this.#read(after));
-    return { ...news, says: news.says.map(plain) };
+    return { ...news, says: news.says.map((text) => this.#plain(text)) };
   }
 
   /** As it is read from the folder: what is no file has no rules. */
@@ -117,22 +174,25 @@ export class TreeApply {
     const foreign = approved.find(({ path }) => !possible.has(path))?.path;
     if (foreign !== undefined) throw outdated(foreign);
     for (const change of judged) {
-      if (!sameChange(await this.#shown(change), byPath.get(change.path))) {
-        throw outdated(change.path);
-      }
+      const { path } = change;
+      const given = byPath.get(path);
+      const isApproved =
+        given?.contested === undefined
+          ? sameChange(await this.#shown(change), given)
+          : change.conflict === null && (await this.#contested.mayReplace(change, given.contested));
+      if (!isApproved) throw outdated(path);
     }
   }
 
   async #writeOne(folder: UserFolder, change: TreeChange): Promise<void> {
     const { path, after } = change;
-    const verdict = await folder.judge(change, false);
-    if (verdict.kind === "done") return;
-    if (verdict.kind === "conflict") throw outdated(path);
+    const isDeleted = after === null || !isFile(after);
+    const content = isDeleted
+      ? null
+      : { bytes: await this.#stored.bytes(after), exec: after.mode === "exec" };
     try {
-      if (after === null) await folder.remove(path);
-      else if (isFile(after)) {
-        await folder.write(path, await this.#stored.bytes(after), after.mode === "exec");
-      }
+      const { kind } = await folder.bring(change, content);
+      if (kind === "conflict") throw outdated(path);
     } catch (error) {
       if (!["EROFS", "EACCES", "EPERM"].includes(errorCode(error) ?? "")) throw error;
       throw new CairnError(
@@ -141,6 +201,11 @@ export class TreeApply {
         { cause: error, retryable: true },
       );
     }
+  }
+
+  /** Takes secrets out of what is shown. */
+  get #plain(): (text: string) => string {
+    return this.#options.kept.secrets.text;
   }
 
   #folder(): UserFolder {
@@ -156,12 +221,5 @@ function sameChange(left: FileChange, right: FileChange | undefined): boolean {
     left.binary === right.binary &&
     left.conflict === right.conflict &&
     left.guard === right.guard
-  );
-}
-
-function outdated(path: string): CairnError {
-  return new CairnError(
-    "apply.conflict",
-    `${path} in your folder is not what it was when the changes were approved; it is left as it is. Review the changes again.`,
   );
 }

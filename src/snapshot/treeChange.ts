@@ -75,8 +75,18 @@ export async function showChange(
   stored: StoredTrees,
   plain: (text: string) => string,
 ): Promise<FileChange> {
-  const { path, before, after } = change;
+  const { before, after } = change;
   const [old, now] = await Promise.all([contents(before, stored), contents(after, stored)]);
+  return shownAs(change, { old, now }, plain);
+}
+
+/** The same of bytes that are at hand; null where there is no file. */
+export function shownAs(
+  change: TreeChange,
+  { old, now }: { readonly old: Uint8Array | null; readonly now: Uint8Array | null },
+  plain: (text: string) => string,
+): FileChange {
+  const { path } = change;
   const binary = [old, now].some((bytes) => bytes !== null && isBinary(bytes));
   const diff = binary ? null : modeLines(change) + plain(unifiedDiff(path, text(old), text(now)));
   return { path, change: kindOf(change), diff, binary, conflict: null };

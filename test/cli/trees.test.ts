@@ -119,9 +119,12 @@ suite("the files of a session", () => {
     const asked = await run("undo", session);
     assert.equal(asked.code, 3, asked.stderr);
     assert.match(asked.stdout, /Take back 3 changes in your folder\?/);
-    assert.match(asked.stdout, /left alone: mine\.txt \(You changed this file/);
+    assert.match(asked.stdout, /Replace mine\.txt, which you changed since the apply\?/);
+    assert.match(asked.stdout, /in your folder: Changed by you[^]+instead: As it was[^]+-my own/);
     assert.equal(user("a.txt"), "two\n", "nothing before the answer");
-    const undone = await run("answer", session, "undo/1/approval", "approve");
+    await run("answer", session, "undo/1/approval", "approve");
+    const undone = await run("answer", session, "undo/1/conflict/1", "reject: mine");
+    assert.match(undone.stdout, /left alone: mine\.txt \(You changed it .*; you kept yours/);
     assert.match(undone.stdout, /Took back 3 files in your folder\. 1 file left as it was\./);
     assert.deepEqual(
       [user("a.txt"), user("gone.txt"), user("mine.txt")],
@@ -130,6 +133,49 @@ suite("the files of a session", () => {
     assert.ok(!existsSync(join(workspace, "new")), "the folder that it made is gone too");
     const again = await run("undo", session);
     assert.match(again.stderr, /applied nothing .* that could be taken back\. \[apply\.nothing\]/);
+  });
+
+  test("a file that was changed since is replaced only after a yes of its own, and what it was comes back by undoing once more", async () => {
+    const here = await desk({ "mine.txt": "1\n" }, ["echo 2 > mine.txt"]);
+    const { run, session, user, workspace } = here;
+    await run("answer", session, "apply/proposed/approval", "approve");
+    writeFileSync(join(workspace, "mine.txt"), "my own\n");
+    await run("undo", session);
+    writeFileSync(join(workspace, "mine.txt"), "my own, later\n");
+    const late = await run("answer", session, "undo/1/conflict/1", "approve");
+    assert.match(
+      late.stdout,
+      /Nothing was taken back: mine\.txt in your folder is not what it was/,
+    );
+    assert.equal(user("mine.txt"), "my own, later\n");
+
+    await run("undo", session);
+    const replaced = await run("answer", session, "undo/2/conflict/1", "approve");
+    assert.equal(user("mine.txt"), "1\n", replaced.stderr);
+    assert.match(replaced.stdout, /kept as you had it: mine\.txt/);
+    const shown = await run("show", session);
+    assert.match(shown.stdout, /undo\/2\/keep [^]+undo\/2 [^]+kept as you had it: mine\.txt/);
+    await run("undo", session);
+    await run("answer", session, "undo/3/approval", "approve");
+    assert.equal(user("mine.txt"), "my own, later\n");
+  });
+
+  test("killed between the yes and the end of the undo, it loses nothing of what the user had", async () => {
+    const { run, session, user, workspace } = await desk({ "mine.txt": "1\n" }, [
+      "echo 2 > mine.txt",
+    ]);
+    await run("answer", session, "apply/proposed/approval", "approve");
+    writeFileSync(join(workspace, "mine.txt"), "my own\n");
+    await run("undo", session);
+    const yes = ["answer", session, "undo/1/conflict/1", "approve", "--workspace", workspace];
+    const killed = await cairn.run(yes, { killWhen: /undo\/1\/keep/ });
+    assert.equal(killed.signal, "SIGKILL", killed.stdout);
+    let last = await run("resume", session);
+    if (last.code === 3) last = await run("answer", session, "undo/1/inDoubt/1", "again");
+    assert.equal(user("mine.txt"), "1\n", last.stderr);
+    await run("undo", session);
+    await run("answer", session, "undo/2/approval", "approve");
+    assert.equal(user("mine.txt"), "my own\n");
   });
 
   test("a file that an editor runs is a card of its own, and left alone unless it is approved", async () => {

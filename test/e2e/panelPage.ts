@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Browser, Locator, Page } from "playwright-core";
 import type { WaitKind, WaitSubject } from "../../src/core/records.ts";
 import { folderRules, type Rule } from "../../src/core/rule.ts";
-import { ruleApproval } from "../../src/core/ruleApproval.ts";
+import { ruleQuestion } from "../../src/core/ruleQuestion.ts";
 import { ruleNews } from "../../src/core/ruleNews.ts";
 import { fromPanel, type PanelWait, type ToPanel } from "../../src/protocol.ts";
 import { anyPlace } from "../contracts/records.ts";
@@ -147,7 +147,7 @@ const denies = (id: string, ...words: readonly string[]): Rule => ({
   command: { words: [...words], more: true },
 });
 /** As Cairn makes it of a session's own change. */
-export const rule: WaitSubject = ruleApproval({
+export const rule: WaitSubject = ruleQuestion({
   base: "b",
   tree: "t",
   isUndo: false,

@@ -39,6 +39,15 @@ export class FakeTrees implements WorkspaceTrees {
     return this.user === this.#read(tree) ? [] : this.diff(base, tree);
   }
 
+  async planBack(base: string, tree: string): Promise<readonly FileChange[]> {
+    return this.plan(base, tree);
+  }
+
+  async keep(): Promise<string> {
+    this.#stored.set("kept", this.user);
+    return "kept";
+  }
+
   async apply(_base: string, tree: string, _changes?: readonly FileChange[]): Promise<void> {
     this.user = this.#read(tree);
   }

@@ -237,7 +237,10 @@ suite("services of the editor, in a session", () => {
         profile: {
           ...namedProfile("default"),
           apply: "onRequest",
-          allowedServices: { ...profileOf(readSettings(null)).allowedServices, github_issue: {} },
+          allowedServices: {
+            ...(await profileOf(readSettings(null))).allowedServices,
+            github_issue: {},
+          },
         },
         model: { demo: false, url: model.url, name: "scripted" },
         sandbox: "embedded",

@@ -16,6 +16,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { test } from "node:test";
 import { CairnError } from "../../src/core/errors.ts";
+import { sha256 } from "../../src/snapshot/sha256.ts";
 import { UserFolder } from "../../src/snapshot/userFolder.ts";
 import { Place } from "./place.ts";
 
@@ -137,8 +138,13 @@ test("a process that swaps a folder for a link while files are written into the 
     const enough = (): boolean => refused > 0 && performance.now() - began > 4000;
     while (!enough() && performance.now() - began < 20_000) {
       try {
-        await folder.write("d/f", Buffer.from(`${written}`), false);
-        written++;
+        const bytes = Buffer.from(`${written}`);
+        const name = `f${written}`;
+        const after = { name, mode: "file", digest: sha256(bytes), size: bytes.length } as const;
+        const change = { path: `d/${name}`, before: null, after };
+        const { kind } = await folder.bring(change, { bytes, exec: false });
+        if (kind === "apply") written++;
+        else refused++;
       } catch {
         refused++;
       }

@@ -1,7 +1,7 @@
-import type { Decision, FileChange } from "./records.ts";
+import type { Question } from "./askTogether.ts";
+import type { FileChange } from "./records.ts";
 import { folderRules } from "./rule.ts";
 import type { ToldRules } from "./toldRules.ts";
-import { approval, type WaitSpec } from "./waits.ts";
 
 /** A change of a folder's own rules, between which trees, and whether it takes back an earlier one. */
 export interface RuleProposal {
@@ -19,14 +19,14 @@ export function governs(change: FileChange): change is GoverningChange {
 }
 
 /** The approval of such a change: what it means in sentences, and the file as it would be written. */
-export function ruleApproval({ base, tree, change, isUndo }: RuleProposal): WaitSpec<Decision> {
+export function ruleQuestion({ base, tree, change, isUndo }: RuleProposal): Omit<Question, "wait"> {
   const { rules, ...written } = change;
   const made = `a change that the session made to ${folderRules}`;
   const question = isUndo
     ? "Take back a change of the rules of this folder?"
     : "Change the rules of this folder?";
-  return approval(question, {
-    kind: "rule",
+  const subject = {
+    kind: "rule" as const,
     sentence: rules.says.join("\n"),
     scope: "this folder, for everybody who works in it",
     from: isUndo ? `taking back ${made}` : made,
@@ -35,5 +35,6 @@ export function ruleApproval({ base, tree, change, isUndo }: RuleProposal): Wait
     ...(rules.adds.length === 0 ? {} : { adds: rules.adds }),
     base,
     tree,
-  });
+  };
+  return { question, subject };
 }
