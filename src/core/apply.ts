@@ -233,7 +233,7 @@ function described(
 function keptInWords(kept: ApplyOutput["kept"]): readonly string[] {
   if (kept === undefined) return [];
   return [
-    `What you had in place of ${kept.paths.length} of them is kept in the session: Undo once more brings it back.`,
+    `What you had in place of ${kept.paths.length} of them is kept in the session; undoing once more brings it back.`,
   ];
 }
 

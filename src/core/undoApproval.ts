@@ -83,8 +83,8 @@ function conflictOf(
       : `${theirs === null ? "Delete" : "Replace"} ${path}, which you changed since the ${what}?`;
   const undo =
     yours === null
-      ? "After a yes, Undo once more deletes it again."
-      : "Before a yes is carried out your file is kept in the session; Undo once more brings it back.";
+      ? "Undoing once more deletes it again."
+      : "Yours is kept in the session first; undoing once more brings it back.";
   const words = {
     yours: yoursInWords(contested, what),
     theirs: theirs === null ? "No file" : `As it was before the ${what}, ${size(theirs, yours)}`,

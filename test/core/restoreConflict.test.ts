@@ -104,7 +104,7 @@ suite("an undo over a file that the user changed since", () => {
       path: "mine",
       yours: "Changed by you since the apply, 7 bytes",
       theirs: "As it was before the apply, 4 bytes",
-      undo: "Before a yes is carried out your file is kept in the session; Undo once more brings it back.",
+      undo: "Yours is kept in the session first; undoing once more brings it back.",
     });
     assert.match(diff ?? "", /-my own\n\+old\n$/);
     assert.equal(contested?.yours?.bytes, 7);
@@ -123,7 +123,7 @@ suite("an undo over a file that the user changed since", () => {
     assert.deepEqual([applied, kept?.paths], [["mine"], ["mine"]]);
     assert.equal(
       desk.said(),
-      "Took back 1 file in your folder. What you had in place of 1 of them is kept in the session: Undo once more brings it back.",
+      "Took back 1 file in your folder. What you had in place of 1 of them is kept in the session; undoing once more brings it back.",
     );
     const bytes = await desk.place.trees.file(kept?.tree ?? "", "mine");
     assert.equal(Buffer.from(bytes ?? "").toString(), "my own\n");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import type { Page } from "playwright-core";
@@ -100,8 +100,7 @@ suite("the demo session", () => {
   });
 
   test("its apply is taken back after an approval, and the file is as it was", async () => {
-    await palette(page, "Cairn: Undo Last Apply");
-    await page.locator(".quick-input-list .monaco-list-row", { hasText: "completed" }).click();
+    await undoLast(page);
     const undo = card(page, "Take back 1 change in your folder?");
     await undo.locator("ins", { hasText: "NR > 2" }).waitFor();
     await screenshot(page, "undo");
@@ -167,6 +166,31 @@ suite("an extension host that is killed while an approval is open", () => {
     assert.match(await readFile(join(folder, "total.sh"), "utf8"), /NR > 1/);
   });
 
+  test("takes back what was changed by hand since only after a card of its own, and brings it back by undoing once more", async () => {
+    const path = join(folder, "total.sh");
+    const mine = `${await readFile(path, "utf8")}# my own line\n`;
+    await writeFile(path, mine);
+    await undoLast(page);
+    const conflict = card(page, "Replace total.sh, which you changed since the apply?");
+    await conflict.locator("del", { hasText: "# my own line" }).waitFor();
+    await conflict.locator("ins", { hasText: "NR > 2" }).waitFor();
+    await screenshot(page, "restore-conflict");
+    assert.deepEqual(await axe(page), []);
+    assert.equal(await readFile(path, "utf8"), mine);
+    await armed();
+    await conflict.getByRole("button", { name: "Approve" }).click();
+    await panelOf(page).getByText("Nothing waits for you.").waitFor();
+    assert.match(await readFile(path, "utf8"), /NR > 2/);
+
+    await undoLast(page);
+    const back = card(page, "Take back what the undo did to 1 file of yours?");
+    await back.locator("ins", { hasText: "# my own line" }).waitFor();
+    await armed();
+    await back.getByRole("button", { name: "Approve" }).click();
+    await panelOf(page).getByText("Nothing waits for you.").waitFor();
+    assert.equal(await readFile(path, "utf8"), mine);
+  });
+
   test("repeats no model call and no command", async () => {
     const records = await editor.records(folder);
     assert.deepEqual(repeated(records, "step.completed"), []);
@@ -206,6 +230,11 @@ suite("a second window on the same folder", () => {
     assert.equal(answers.length, 1);
   });
 });
+
+async function undoLast(page: Page): Promise<void> {
+  await palette(page, "Cairn: Undo Last Apply");
+  await page.locator(".quick-input-list .monaco-list-row", { hasText: "completed" }).click();
+}
 
 function killExtensionHosts(): void {
   const hosts = editor.extensionHosts();
