@@ -1,3 +1,4 @@
+import { bytesInWords } from "../core/bytesInWords.ts";
 import { CairnError } from "../core/errors.ts";
 import type { Contested, FileChange, FileState } from "../core/records.ts";
 import type { Blobs } from "./blobs.ts";
@@ -34,7 +35,8 @@ export class ContestedFiles {
     const why = skip(path);
     if (why !== null) return notKept(why);
     const file = await folder.read(path, maxFileBytes);
-    if (file === null) return notKept(`it is no plain file of at most ${maxFileBytes} bytes`);
+    if (file === null)
+      return notKept(`it is no plain file of at most ${bytesInWords(maxFileBytes)}`);
     return secrets.areIn(file.bytes) ? notKept("it holds a secret that Cairn knows") : file;
   }
 

@@ -289,6 +289,23 @@ suite("the approvals panel", () => {
     assert.equal(await page.getByLabel("What will run").textContent(), "rm -rf .");
   });
 
+  test("a long difference to a file of one's own is folded, and a yes is not to be had before it was shown", async () => {
+    const lines = Array.from({ length: 80 }, (_, at) => `-mine ${at}`).join("\n");
+    const diff = `--- a\n+++ b\n@@ -1,80 +0,0 @@\n${lines}\n`;
+    const undo = "Yours is kept.";
+    await show(wait("one", { ...restoreConflict, diff, undo }));
+    await armed();
+    await page.getByText("1 part of what you would approve is hidden.").waitFor();
+    await button("Approve Once").click({ force: true });
+    assert.deepEqual(await answers(), []);
+    await page.getByText("−80").click();
+    await page.locator("del", { hasText: "-mine 79" }).waitFor();
+    await page.getByText("Yours is kept.").waitFor();
+    await armed();
+    await button("Approve Once").click();
+    assert.deepEqual(await answers(), [{ approved: true, note: "" }]);
+  });
+
   test("axe finds nothing wrong with any kind of card", async () => {
     const axe = await readFile(join(root, "node_modules/axe-core/axe.min.js"), "utf8");
     await show(

@@ -164,13 +164,13 @@ export const rule: WaitSubject = ruleQuestion({
     ),
   },
 }).subject;
-export const restoreConflict: WaitSubject = {
+export const restoreConflict = {
   kind: "restoreConflict",
   path: "notes.md",
   yours: "changed by you after the session began",
   theirs: "as it was at turn 2",
   diff: "--- a\n+++ b\n@@ -1 +1 @@\n-mine\n+older\n",
-};
+} satisfies WaitSubject;
 
 export const usualKinds: Readonly<Record<WaitSubject["kind"], WaitKind>> = {
   tool: "approval",
