@@ -124,8 +124,11 @@ export class Editor {
         args: match?.[3] ?? "",
       }));
     const ours = new Set([this.#server.pid]);
-    // Parents have lower ids than their children, but for a wrap-around of the counter.
-    for (const { pid, ppid } of processes) if (ours.has(ppid)) ours.add(pid);
+    // Ids start over, so a child may stand before its parent.
+    for (let known = 0; known < ours.size;) {
+      known = ours.size;
+      for (const { pid, ppid } of processes) if (ours.has(ppid)) ours.add(pid);
+    }
     const isHost = ({ pid, args }: (typeof processes)[number]): boolean =>
       ours.has(pid) && args.includes("--type=extensionHost");
     return processes.filter(isHost).map(({ pid }) => pid);
