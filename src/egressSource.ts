@@ -67,10 +67,11 @@ export class EgressSource implements WayOut {
   around(egress: Egress): Egress {
     this.#egress = egress;
     return {
-      listen: async (directory) => {
-        await egress.listen(directory);
+      listen: async (directory, door) => {
+        await egress.listen(directory, door);
         this.#looking ??= setInterval(() => void this.#look(), lookEveryMs).unref();
       },
+      serve: async (proxy, network) => egress.serve(proxy, network),
       renew: async () => egress.renew(),
       settle: async () => egress.settle(),
       takeRefused: () => egress.takeRefused(),

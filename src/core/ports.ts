@@ -298,14 +298,44 @@ export interface SandboxHost extends Sandbox {
 
 // --- The way out -----------------------------------------------------------------------------
 
+/** A proxy that runs, wherever it was started: its standard streams as text, and its end. */
+export interface ProxyProcess {
+  /** To its standard input, and nowhere else: secrets go that way. */
+  write(text: string): void;
+  /** `take` gets what its standard output says from now on. */
+  hear(take: (text: string) => void): void;
+  /** Resolves with what it said last when it is gone. Never rejects. */
+  readonly gone: Promise<string>;
+  /** Resolves when it is gone. Idempotent, never throws. */
+  end(): Promise<void>;
+}
+
+/** A network that one sandbox and its proxy alone are on. */
+export interface ProxyNetwork {
+  /** Where the proxy listens. */
+  readonly host: string;
+  readonly port: number;
+  /** The sandbox's own addresses; whoever comes from elsewhere is refused. */
+  readonly workers: readonly string[];
+  /** All of its addresses, which no rule opens. */
+  readonly subnet: string;
+}
+
 /** The proxy of one session, as its sandbox starts it and as its flow looks at it. */
 export interface Egress {
   /**
-   * Makes an empty directory of the session's own the place where it is reached: `proxy.sock`, a
-   * unix socket, and `authorities.pem`, all authorities that its sandbox is to trust, are there
-   * when it resolves. Idempotent. Throws `secret.missing`, naming the secret, and `proxy.unavailable`.
+   * Makes an empty directory of the session's own the place where all authorities are that its
+   * sandbox is to trust, `authorities.pem`, and with the door `socket` also where the proxy is
+   * reached, `proxy.sock`; with `network` nothing is reached before `serve`. Both are there when it
+   * resolves. Idempotent. Throws `secret.missing`, naming the secret, and `proxy.unavailable`.
    */
-  listen(directory: string): Promise<void>;
+  listen(directory: string, door: "socket" | "network"): Promise<void>;
+  /**
+   * Lets a proxy that somebody else started go by the rules, after `listen` with `network`, and
+   * again with another one when it is gone. Resolves when it listens. Throws as `listen`, and has
+   * ended it then.
+   */
+  serve(proxy: ProxyProcess, network: ProxyNetwork): Promise<void>;
   /** Goes by the rules as they are now; resolves when they hold. Does nothing when it does not run. */
   renew(): Promise<void>;
   /** Resolves when what was refused until now can be taken. Never throws. */

@@ -1,4 +1,3 @@
-import type { Readable, Writable } from "node:stream";
 import {
   fromProxy,
   type EgressReport,
@@ -8,14 +7,7 @@ import {
   type ToProxy,
 } from "../core/egress.ts";
 import { CairnError } from "../core/errors.ts";
-
-/** A proxy that was started: its standard streams, and its end. */
-export interface ProxyStreams {
-  readonly input: Writable;
-  readonly output: Readable;
-  /** Resolves with what it said last when it is gone. Never rejects. */
-  readonly gone: Promise<string>;
-}
+import type { ProxyProcess } from "../core/ports.ts";
 
 export interface ProxyEvents {
   report(report: EgressReport): void;
@@ -31,21 +23,18 @@ type Settle = (error: CairnError | null) => void;
 
 /** What is said with one proxy, in JSON lines: it is started, told new rules, and reports. */
 export class ProxyTalk {
-  readonly #input: Writable;
+  readonly #proxy: ProxyProcess;
   readonly #events: ProxyEvents;
   /** Who waits for its next answer, in order. */
   readonly #waiting: Settle[] = [];
   #rest = "";
   #over: CairnError | null = null;
 
-  constructor({ input, output, gone }: ProxyStreams, events: ProxyEvents) {
-    this.#input = input;
+  constructor(proxy: ProxyProcess, events: ProxyEvents) {
+    this.#proxy = proxy;
     this.#events = events;
-    input.on("error", () => undefined);
-    output.on("error", () => undefined);
-    output.setEncoding("utf8");
-    output.on("data", (text: string) => this.#read(text));
-    void gone.then((said) => this.#end(unavailable(said)));
+    proxy.hear((text) => this.#read(text));
+    void proxy.gone.then((said) => this.#end(unavailable(said)));
   }
 
   /** Resolves when it listens. Throws `proxy.unavailable`. */
@@ -98,7 +87,7 @@ export class ProxyTalk {
   }
 
   #write(line: ToProxy): void {
-    this.#input.write(`${JSON.stringify(line)}\n`);
+    this.#proxy.write(`${JSON.stringify(line)}\n`);
   }
 
   #end(error: CairnError): void {

@@ -1,21 +1,12 @@
-import {
-  chmod,
-  chown,
-  open,
-  rename,
-  rm,
-  symlink,
-  writeFile,
-  type FileHandle,
-} from "node:fs/promises";
-import { once } from "node:events";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { EgressReport, EgressRequest, EgressRules } from "../core/egress.ts";
+import type { EgressReport, EgressRequest, EgressRules, ToProxy } from "../core/egress.ts";
 import { isReading } from "../core/egressWords.ts";
-import type { Egress, Log } from "../core/ports.ts";
+import { CairnError } from "../core/errors.ts";
+import type { Egress, Log, ProxyNetwork, ProxyProcess } from "../core/ports.ts";
 import { Authority, type AuthorityText } from "./authority.ts";
 import { egressLine } from "./egressLine.ts";
+import { SocketDoor } from "./socketDoor.ts";
 import { SpawnedProxy } from "./spawnedProxy.ts";
 import { ProxyTalk } from "./proxyTalk.ts";
 import { usualAuthorities } from "./usualAuthorities.ts";
@@ -35,39 +26,32 @@ export interface SessionEgressOptions {
 
 /** Most refused requests that are kept until somebody looks. */
 const keptRefused = 100;
-const socketName = "proxy.sock";
 const authoritiesName = "authorities.pem";
-const sandboxUser = 1000;
-/** Of a socket, on Linux, without its end mark. */
-const longestPath = 107;
-/** The host's own listener, which is there before any proxy is. */
-const doorName = "door.sock";
 
 /** The directory of one place, while it listens. */
 interface Listening {
   readonly directory: string;
-  /** Stands for the directory where its path is too long for a socket. */
-  readonly handle: FileHandle;
   readonly authority: AuthorityText;
-  readonly door: Server;
+  /** Null where the proxy is reached through a network. */
+  readonly door: SocketDoor | null;
 }
 
 interface Running {
   readonly talk: ProxyTalk;
-  readonly process: SpawnedProxy;
-  /** The name of its own socket. */
+  readonly process: ProxyProcess;
+  /** The name of its own socket; empty in a network. */
   readonly socket: string;
 }
 
+type Start = Extract<ToProxy, { readonly kind: "start" }>;
+
 /**
- * The proxy of one session. Its process starts with the first connection, for most sessions never
- * make one: until then the host listens in its place, and hands those on that came meanwhile. The
- * name of the socket then goes over to the proxy's own, and back when that ends.
+ * The proxy of one session. Behind a socket its process starts with the first connection, for most
+ * sessions never make one; in a network it is what the sandbox started.
  */
 export class SessionEgress implements Egress {
   readonly #options: SessionEgressOptions;
   readonly #refused = new Map<string, EgressReport>();
-  readonly #carried = new Set<Socket>();
   #listening: Promise<Listening> | null = null;
   #running: Promise<Running> | null = null;
   #starts = 0;
@@ -76,8 +60,8 @@ export class SessionEgress implements Egress {
     this.#options = options;
   }
 
-  async listen(directory: string): Promise<void> {
-    this.#listening ??= this.#listen(directory);
+  async listen(directory: string, door: "socket" | "network"): Promise<void> {
+    this.#listening ??= this.#listen(directory, door);
     const listening = this.#listening;
     try {
       await listening;
@@ -85,6 +69,13 @@ export class SessionEgress implements Egress {
       if (this.#listening === listening) this.#listening = null;
       throw error;
     }
+  }
+
+  async serve(process: ProxyProcess, network: ProxyNetwork): Promise<void> {
+    const { host, port, workers, subnet } = network;
+    const listen: Start["listen"] = { kind: "network", host, port, workers: [...workers] };
+    await this.#from(this.#begin(process, "", { listen, closed: [subnet] }));
+    this.#options.log(`proxy: started, at ${host}:${port}`);
   }
 
   async renew(): Promise<void> {
@@ -111,11 +102,8 @@ export class SessionEgress implements Egress {
     this.#listening = null;
     const running = await this.#settled();
     this.#running = null;
-    for (const socket of this.#carried) socket.destroy();
     await running?.process.end();
-    if (listening === undefined || listening === null) return;
-    await new Promise((resolve) => listening.door.close(resolve));
-    await listening.handle.close();
+    await listening?.door?.close();
   }
 
   /** Null when there is none, and when it could not be started. */
@@ -123,63 +111,20 @@ export class SessionEgress implements Egress {
     return this.#running?.catch(() => null) ?? null;
   }
 
-  async #listen(directory: string): Promise<Listening> {
+  async #listen(directory: string, kind: "socket" | "network"): Promise<Listening> {
     const rules = await this.#options.rules();
-    const handle = await open(directory, "r");
-    const door = createServer({ allowHalfOpen: true }, (near) => void this.#carry(near));
-    try {
-      const authority = new Authority(Date.now()).text;
-      const listening = { directory, handle, authority, door };
-      await writeAuthorities(listening, rules);
-      await new Promise<void>((resolve, reject) => {
-        door.once("error", reject);
-        door.listen(socketPath(listening, doorName), resolve);
-      });
-      // A session does not stay alive to be left.
-      door.unref();
-      await this.#point(listening, doorName);
-      return listening;
-    } catch (error) {
-      door.close();
-      await handle.close();
-      throw error;
-    }
+    const authority = new Authority(Date.now()).text;
+    await writeAuthorities({ directory, authority }, rules);
+    const { log } = this.#options;
+    const proxy = async (): Promise<string> =>
+      (await (this.#running ?? this.#from(this.#spawn()))).socket;
+    const door = kind === "network" ? null : await SocketDoor.open(directory, { proxy, log });
+    return { directory, authority, door };
   }
 
-  /** Lets the name that the place knows lead to one of the sockets. */
-  async #point({ directory }: Listening, to: string): Promise<void> {
-    const next = join(directory, `next-${to}`);
-    await chmod(join(directory, to), 0o600);
-    // The sandbox's user is never root, also where this process is.
-    if (process.getuid?.() === 0) await chown(join(directory, to), sandboxUser, sandboxUser);
-    await symlink(to, next);
-    await rename(next, join(directory, socketName));
-  }
-
-  /** A connection that came before the proxy did. */
-  async #carry(near: Socket): Promise<void> {
-    this.#carried.add(near);
-    near.on("error", () => near.destroy()).on("close", () => this.#carried.delete(near));
-    try {
-      // Whoever only looks whether somebody listens is not worth a process.
-      await once(near, "readable");
-      const listening = await this.#listening;
-      if (near.readableLength === 0 || listening === null) return void near.end();
-      const { socket } = await this.#proxy(listening);
-      const path = socketPath(listening, socket);
-      const far = connect({ path, allowHalfOpen: true });
-      far.on("error", () => near.destroy()).on("close", () => near.destroySoon());
-      near.on("close", () => far.destroy());
-      near.pipe(far).pipe(near);
-    } catch (error) {
-      this.#options.log(`proxy: ${error instanceof Error ? error.message : String(error)}`);
-      near.destroy();
-    }
-  }
-
-  async #proxy(listening: Listening): Promise<Running> {
-    this.#running ??= this.#start(listening);
-    const starting = this.#running;
+  /** From now on this one is the proxy, unless it does not come to run. */
+  async #from(starting: Promise<Running>): Promise<Running> {
+    this.#running = starting;
     try {
       return await starting;
     } catch (error) {
@@ -188,35 +133,55 @@ export class SessionEgress implements Egress {
     }
   }
 
-  async #start(listening: Listening): Promise<Running> {
-    const { program, rules, closed, record, log } = this.#options;
-    const now = await rules();
-    const process = new SpawnedProxy(program, listening.directory);
-    const report = this.#report.bind(this);
-    const talk = new ProxyTalk(process.streams, { report, record });
+  async #spawn(): Promise<Running> {
+    const { directory, door } = await this.#there();
+    const process = new SpawnedProxy(this.#options.program, directory);
     const socket = `proxy-${(this.#starts += 1)}.sock`;
-    const running = { talk, process, socket };
+    const listen = { kind: "socket", path: socket } as const;
+    const running = await this.#begin(process, socket, { listen, closed: [] });
+    this.#options.log("proxy: started, for the first connection");
     try {
-      const { authority } = listening;
-      const listen = { kind: "socket", path: socket } as const;
-      await talk.start({ kind: "start", listen, closed: [...closed], authority, rules: now });
-      await this.#point(listening, socket);
+      await door?.lead(socket);
+      return running;
     } catch (error) {
       await process.end();
       throw error;
     }
-    void process.streams.gone.then(async (said) => this.#ended(listening, running, said));
-    log("proxy: started, for the first connection");
-    return running;
   }
 
-  /** It was not told to end: the next connection starts another. */
-  async #ended(listening: Listening, running: Running, said: string): Promise<void> {
+  async #begin(
+    process: ProxyProcess,
+    socket: string,
+    where: Pick<Start, "listen" | "closed">,
+  ): Promise<Running> {
+    const { record } = this.#options;
+    const talk = new ProxyTalk(process, { report: (report) => this.#report(report), record });
+    const running = { talk, process, socket };
+    try {
+      const { authority, door } = await this.#there();
+      const rules = await this.#options.rules();
+      const closed = [...this.#options.closed, ...where.closed];
+      await talk.start({ kind: "start", listen: where.listen, closed, authority, rules });
+      void process.gone.then(async (said) => this.#ended(running, door, said));
+      return running;
+    } catch (error) {
+      await process.end();
+      throw error;
+    }
+  }
+
+  async #there(): Promise<Listening> {
+    const listening = await this.#listening;
+    if (listening !== null) return listening;
+    throw new CairnError("proxy.unavailable", "The session's proxy was ended.");
+  }
+
+  /** It was not told to end: the next one takes its place. */
+  async #ended(running: Running, door: SocketDoor | null, said: string): Promise<void> {
     if ((await this.#settled()) !== running) return;
     this.#running = null;
     this.#options.log(`proxy: ended by itself${said === "" ? "" : `: ${said}`}`);
-    await this.#point(listening, doorName).catch(() => undefined);
-    await rm(join(listening.directory, running.socket), { force: true });
+    await door?.leadBack(running.socket);
   }
 
   /** What only reads is on record afterwards. */
@@ -232,12 +197,6 @@ export class SessionEgress implements Egress {
     const key = JSON.stringify([report.request, report.refused]);
     if (!this.#refused.has(key)) this.#refused.set(key, report);
   }
-}
-
-function socketPath({ directory, handle }: Listening, name: string): string {
-  const path = join(directory, name);
-  const fits = Buffer.byteLength(path) <= longestPath;
-  return fits || process.platform !== "linux" ? path : `/proc/self/fd/${handle.fd}/${name}`;
 }
 
 /** Whole at any time: what is read while it is written is the one before. */

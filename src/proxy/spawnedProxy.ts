@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import type { ProxyStreams } from "./proxyTalk.ts";
+import type { Readable, Writable } from "node:stream";
+import type { ProxyProcess } from "../core/ports.ts";
 
 const endWithinMs = 1_000;
 const longestComplaint = 2_000;
@@ -15,9 +16,11 @@ const frugal = {
 } as const;
 
 /** One process of `dist/proxy.js`. It ends with its input, and so with this process. */
-export class SpawnedProxy {
+export class SpawnedProxy implements ProxyProcess {
   readonly #child: ChildProcess;
-  readonly streams: ProxyStreams;
+  readonly #input: Writable;
+  readonly #output: Readable;
+  readonly gone: Promise<string>;
 
   /** `directory` is where it is started, and where a socket without a path of its own lies. */
   constructor(program: string, directory: string) {
@@ -35,19 +38,28 @@ export class SpawnedProxy {
     child.stderr.on("data", (bytes: Buffer) => {
       complaint = (complaint + bytes.toString()).slice(-longestComplaint);
     });
-    child.stderr.on("error", () => undefined);
-    const gone = new Promise<string>((resolve) => {
+    for (const stream of child.stdio) stream?.on("error", () => undefined);
+    child.stdout.setEncoding("utf8");
+    this.#input = child.stdin;
+    this.#output = child.stdout;
+    this.gone = new Promise<string>((resolve) => {
       child.once("error", (error) => resolve(error.message));
       child.once("close", () =>
         resolve(complaint.split("\n").find((line) => /\S/.test(line)) ?? ""),
       );
     });
-    this.streams = { input: child.stdin, output: child.stdout, gone };
   }
 
-  /** Resolves when it is gone. Never throws. */
+  write(text: string): void {
+    this.#input.write(text);
+  }
+
+  hear(take: (text: string) => void): void {
+    this.#output.on("data", take);
+  }
+
   async end(): Promise<void> {
-    this.streams.input.destroy();
+    this.#input.destroy();
     for (const signal of ["SIGTERM", "SIGKILL"] as const) {
       if (await this.#isGone()) return;
       this.#child.kill(signal);

@@ -14,13 +14,17 @@ export class WayOut {
   }
 
   /** Whole before the place is made. Null where there is none. Throws as `Egress`, and has left nothing then. */
-  static async open(state: string, egress: Egress | null): Promise<WayOut | null> {
+  static async open(
+    state: string,
+    egress: Egress | null,
+    door: "socket" | "network" = "socket",
+  ): Promise<WayOut | null> {
     if (egress === null) return null;
     const way = new WayOut(await ownDirectory(state, "proxy"), egress);
     try {
       // The user inside is another one where this process is root.
       await chmod(way.directory, 0o755);
-      await egress.listen(way.directory);
+      await egress.listen(way.directory, door);
       return way;
     } catch (error) {
       await way.close();

@@ -46,6 +46,8 @@ class ToldEgress implements Egress {
     this.told.push(await this.#rules());
   }
 
+  async serve(): Promise<void> {}
+
   async renew(): Promise<void> {
     this.told.push(await this.#rules());
   }
@@ -139,14 +141,14 @@ suite("what a session's proxy goes by", () => {
 
   test("without a secret of the profile cannot begin; without one of another rule that rule alone is refused", async () => {
     const { book, files, source, egress, proxy } = desk({ proxy: [wiki] });
-    await assert.rejects(egress.listen("/nowhere"), {
+    await assert.rejects(egress.listen("/nowhere", "socket"), {
       code: "secret.missing",
       message: /The secret wiki-token is not set.*proxy rule wiki/,
     });
     await files.set("wiki-token", "canary-0123456789");
     const named = { ...plain("own"), headers: { "X-Key": "{{ own-key }}" } };
     await book().add(granted(named, "own"), by);
-    await egress.listen("/nowhere");
+    await egress.listen("/nowhere", "socket");
     assert.deepEqual(Object.keys(proxy.told.at(-1)?.secrets ?? {}), ["wiki-token"]);
     // A secret that is taken back while the session runs is taken from the proxy, too.
     await files.remove("wiki-token");
@@ -157,7 +159,7 @@ suite("what a session's proxy goes by", () => {
 
   test("is told anew when something changed and only then, and what was allowed once goes with it", async () => {
     const { book, source, egress, proxy } = desk();
-    await egress.listen("/nowhere");
+    await egress.listen("/nowhere", "socket");
     await source.renew([]);
     await source.renew([]);
     await source.renew([plain("once")]);
@@ -176,7 +178,7 @@ suite("what a session's proxy goes by", () => {
   test("that another process takes back ends within seconds, though no command begins", async () => {
     const { book, source, egress, proxy } = desk();
     await book().grant([granted(plain("granted"), "g")], by, "s");
-    await egress.listen("/nowhere");
+    await egress.listen("/nowhere", "socket");
     await source.renew([]);
     await book().revokeAll(by);
     const began = Date.now();

@@ -109,7 +109,7 @@ suite("the way out of bubblewrap", { skip: skipped ?? false }, () => {
       await own.close();
       await rm(long, { recursive: true, force: true });
     });
-    await own.listen(long);
+    await own.listen(long, "socket");
     const handle = await open(long);
     context.after(async () => handle.close());
     const socket = connect(`/proc/self/fd/${handle.fd}/proxy.sock`);
