@@ -42,6 +42,7 @@ const rooms = {
     "node:fs/promises",
     "node:http",
     "node:net",
+    "node:os",
     "node:path",
     "node:stream",
     "node:timers/promises",

@@ -2,10 +2,11 @@ import { homedir } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { EgressRequest, EgressRules } from "./core/egress.ts";
 import type { AuditLog, Egress, Log, WayOut, World } from "./core/ports.ts";
-import type { SessionSpec } from "./core/records.ts";
+import type { Profile, SessionSpec } from "./core/records.ts";
 import { EgressSource } from "./egressSource.ts";
 import { SessionEgress } from "./proxy/sessionEgress.ts";
 import type { Secrets } from "./redaction/secrets.ts";
+import type { ProxyImage } from "./sandbox/proxyContainer.ts";
 import { ReadyRules } from "./rules/readyRules.ts";
 import type { RuleBook } from "./rules/ruleBook.ts";
 
@@ -21,6 +22,11 @@ export interface EgressPartsOptions {
 }
 
 type Recording = (request: EgressRequest, rule: string) => Promise<void>;
+
+/** Whether a session with this profile is nothing without a way out: it names what may leave. */
+export function needsWayOut({ proxy = [] }: Pick<Profile, "proxy">): boolean {
+  return proxy.length > 0;
+}
 
 /** Makes the ways out of one workspace's sandboxes. */
 export class EgressParts {
@@ -61,6 +67,19 @@ export class EgressParts {
       async () => undefined,
       log,
     );
+  }
+
+  /** What proxies are made from where a container's engine cannot reach a socket of this machine. */
+  image(isNeeded: boolean): ProxyImage {
+    const { dist } = this.#options;
+    return {
+      name: "cairn-proxy",
+      recipe: fileURLToPath(new URL("../docker/proxy.Dockerfile", dist)),
+      program: fileURLToPath(new URL("proxy.js", dist)),
+      // Docker's usual network.
+      outside: "bridge",
+      isNeeded,
+    };
   }
 
   #proxy(rules: () => Promise<EgressRules>, record: Recording, log: Log): Egress {

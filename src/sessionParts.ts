@@ -5,7 +5,7 @@ import { ApprovedSkills } from "./approvedSkills.ts";
 import { auditedSkills } from "./audit/auditedSkills.ts";
 import { commandReader } from "./command/commandReader.ts";
 import { CairnError } from "./core/errors.ts";
-import { EgressParts } from "./egressParts.ts";
+import { EgressParts, needsWayOut } from "./egressParts.ts";
 import type { FlowDefinition } from "./core/flowDefinition.ts";
 import type { AuditLog, DurableDriver, Egress, Log, SandboxHost, World } from "./core/ports.ts";
 import { ruleSentence, type Rule } from "./core/rule.ts";
@@ -89,9 +89,12 @@ const managedRules = "/etc/cairn/rules.json";
 interface WantedSandbox extends Pick<SandboxInfo, "backend" | "image" | "runtime" | "gpus"> {
   readonly dev?: DevPlace | null;
   readonly egress?: Egress | null;
+  /** Whether a place without a way out is none for it. */
+  readonly needsEgress?: boolean;
 }
 
-type ChooseRequest = Pick<StartRequest, "sandbox" | "devContainer">;
+type ChooseRequest = Pick<StartRequest, "sandbox" | "devContainer"> &
+  Partial<Pick<StartRequest, "profile">>;
 
 /** Makes what one session runs with: sandbox, trees, tools, skills. A flow or a tool of one's own gets its line here. */
 export class PartsMaker {
@@ -203,9 +206,10 @@ export class PartsMaker {
 
   async chooseSandbox(id: string, request: ChooseRequest): Promise<SandboxInfo> {
     const { log, runtime, gpus } = this.#options;
-    const { sandbox: choice } = request;
+    const { sandbox: choice, profile } = request;
+    const needsEgress = profile !== undefined && needsWayOut(profile);
     const probe = async (backend: SandboxInfo["backend"]): Promise<SandboxInfo> =>
-      this.#sandbox(id, this.#wanted(backend), log).probe();
+      this.#sandbox(id, { ...this.#wanted(backend), needsEgress }, log).probe();
     // What only a container has was asked for: nothing else will do.
     const needsContainer = runtime !== null || gpus !== null;
     if (choice === "docker" || (choice === "auto" && needsContainer)) {
@@ -335,7 +339,9 @@ export class PartsMaker {
   }
 
   /** The sandbox of a session with its life around it, and the log of both. */
-  #worker(id: string, { sandbox: info, workspace }: SessionSpec, egress: Egress | null): Worker {
+  #worker(id: string, spec: SessionSpec, egress: Egress | null): Worker {
+    const { sandbox: info, workspace, profile } = spec;
+    const needsEgress = needsWayOut(profile);
     const { root, workers } = this.#options;
     const { devContainer } = info;
     const dev: DevPlace | null =
@@ -350,7 +356,7 @@ export class PartsMaker {
     return new Worker({
       session: id,
       info,
-      make: (write) => this.#sandbox(id, { ...info, dev, egress }, write),
+      make: (write) => this.#sandbox(id, { ...info, dev, egress, needsEgress }, write),
       log: this.#logOf(id),
       note: (line) => this.#kept(id).write(line),
       tools: new KnownTools(root),
@@ -372,7 +378,7 @@ export class PartsMaker {
 
   #sandbox(
     id: string,
-    { backend, image, runtime, gpus, dev = null, egress = null }: WantedSandbox,
+    { backend, image, runtime, gpus, dev = null, egress = null, needsEgress }: WantedSandbox,
     log: Log,
   ): SandboxHost {
     const { dist, dockerSocket, image: usual, root, owner } = this.#options;
@@ -395,6 +401,7 @@ export class PartsMaker {
       keeper: { owner, boot: thisBoot(), key: storeKey(root) },
       dev,
       egress,
+      proxy: this.#egress.image(needsEgress ?? false),
       marks: this.#marks,
       log,
     });

@@ -86,8 +86,8 @@ export class BashProcess {
   /** Processes that carry the output out of the place, where the transport has such. */
   #carriers: readonly number[] = [];
   #streams: Streams | null = null;
-  /** True when the first command has what it needs for the proxy. */
-  #equipped = false;
+  /** What the shell was told last of the proxy: what it did with it since is its own. */
+  #told = "";
   #command: Command | null = null;
 
   constructor(transport: ShellTransport, records: SideRecords, ended: Promise<number | null>) {
@@ -119,9 +119,9 @@ export class BashProcess {
    * has read the token before the command starts: no child can find it and fake an end with it.
    */
   async run(command: string, output: CommandOutput): Promise<void> {
-    const variables = await this.variables();
-    if (!this.#equipped) this.#transport.write(exported(variables));
-    this.#equipped = true;
+    const variables = exported(await this.variables());
+    if (variables !== "" && variables !== this.#told) this.#transport.write(variables);
+    if (variables !== "") this.#told = variables;
     if (this.#streams === null || this.#streams.ended) await this.#renewStreams();
     if (this.#streams !== null) this.#streams.output = output;
     const token = newToken();
@@ -180,7 +180,7 @@ export class BashProcess {
 
   /** What programs need to find the proxy, once they would find it; empty where there is none. */
   async variables(): Promise<Readonly<Record<string, string>>> {
-    return (await this.#transport.bridge?.up()) ?? {};
+    return (await this.#transport.way?.up()) ?? {};
   }
 
   /** The work's value; null as soon as bash ends, because then nothing answers any more. */

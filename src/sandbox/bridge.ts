@@ -1,38 +1,13 @@
 import type { Finding, Log } from "../core/ports.ts";
-import { authoritiesPath, bridgePort, bridgePrograms } from "./bridgeScript.ts";
+import { bridgePort, bridgePrograms } from "./bridgeScript.ts";
+import { type CommandWay, proxyVariables } from "./commandWay.ts";
 import { untilThere } from "./untilThere.ts";
 import type { Warden } from "./warden.ts";
 
 const listenWithinMs = 3_000;
 
-/** What programs go by to find the proxy, and to trust it. Nothing of it is worth stealing. */
-export function proxyVariables(address: string): Readonly<Record<string, string>> {
-  const lower = {
-    http_proxy: address,
-    https_proxy: address,
-    // What listens on the loopback of the place is the session's own; outside it is another one.
-    no_proxy: "localhost,127.0.0.1,::1",
-  };
-  const upper = Object.entries(lower).map(([name, value]) => [name.toUpperCase(), value]);
-  const trusting = [
-    "SSL_CERT_FILE",
-    "CURL_CA_BUNDLE",
-    "REQUESTS_CA_BUNDLE",
-    "NODE_EXTRA_CA_CERTS",
-    "GIT_SSL_CAINFO",
-    "PIP_CERT",
-    "npm_config_cafile",
-    "CARGO_HTTP_CAINFO",
-    "AWS_CA_BUNDLE",
-    "DENO_CERT",
-    "YARN_HTTPS_CA_FILE_PATH",
-  ].map((name) => [name, authoritiesPath]);
-  // Node's own requests pass the variables by unless told.
-  return { ...lower, ...Object.fromEntries([...upper, ...trusting]), NODE_USE_ENV_PROXY: "1" };
-}
-
 /** The host's end of the bridge in one place: started by its warden, and again when it is gone. */
-export class Bridge {
+export class Bridge implements CommandWay {
   readonly #warden: Warden;
   readonly #log: Log;
   readonly #said = new Set<string>();
@@ -44,10 +19,6 @@ export class Bridge {
     this.#log = log;
   }
 
-  /**
-   * Starts it where it does not run, for a command may have ended it. Resolves with what commands
-   * get as soon as it listens; with nothing where nothing can. Throws `sandbox.lost`.
-   */
   async up(): Promise<Readonly<Record<string, string>>> {
     const giveUpAt = performance.now() + this.#patienceMs;
     const found = await untilThere(async () => {
@@ -67,7 +38,6 @@ export class Bridge {
     return {};
   }
 
-  /** One more control of a place with a proxy. Throws `sandbox.lost`. */
   async finding(): Promise<Finding> {
     const held = Object.keys(await this.up()).length > 0;
     return {

@@ -172,7 +172,7 @@ export class BubblewrapPlace {
       openOutput: async (output) => this.#openOutput(output),
       processes: async () => this.#warden.processes(),
       interrupt: (shell) => this.#warden.tell(`interrupt ${shell}`),
-      bridge: this.bridge,
+      way: this.bridge,
       killAllBut: (keep) => this.#warden.tell(`kill ${keep.join(" ")}`),
     };
   }

@@ -183,7 +183,8 @@ export class BubblewrapSandbox implements SandboxHost {
     const paths = { tree, logs: join(state, "logs"), runtime: join(state, "runtime") };
     for (const directory of Object.values(paths)) await mkdir(directory, { recursive: true });
     const pipes = await ownDirectory(state, "pipes");
-    const wayOut = await WayOut.open(state, egress).catch(async (error: unknown) => {
+    const opening = egress === null ? null : WayOut.open(state, egress, "socket");
+    const wayOut = await opening?.catch(async (error: unknown) => {
       await rm(pipes, { recursive: true, force: true });
       throw error;
     });
@@ -193,7 +194,7 @@ export class BubblewrapSandbox implements SandboxHost {
       for (const directory of Object.values(all)) await giveTree(directory, 1000, 1000);
     }
     const proxy = wayOut?.directory ?? null;
-    return { pipes, wayOut, worker: new BubblewrapPlace({ ...all, proxy }, log) };
+    return { pipes, wayOut: wayOut ?? null, worker: new BubblewrapPlace({ ...all, proxy }, log) };
   }
 
   async #end({ worker, pipes, wayOut }: Place): Promise<void> {

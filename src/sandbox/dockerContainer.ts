@@ -2,8 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
 import type { Container, Exec } from "dockerode";
 import { CairnError } from "../core/errors.ts";
-import type { Log } from "../core/ports.ts";
-import { Bridge } from "./bridge.ts";
+import type { CommandWay } from "./commandWay.ts";
 import { deferred } from "./deferred.ts";
 import { execState } from "./dockerEngine.ts";
 import { dockerFrames, type FrameSinks } from "./dockerFrames.ts";
@@ -40,13 +39,18 @@ export const wardenCommand: readonly string[] = [...bash, "-c", wardenScript()];
 export class DockerContainer {
   readonly #container: Container;
   readonly #warden: Warden;
-  readonly #bridge: Bridge | null;
+  /** Null in a place without a proxy. */
+  readonly way: CommandWay | null;
 
-  /** `bridged` is told what keeps commands from the proxy; null where there is none to reach. */
-  constructor(container: Container, name: string, bridged: Log | null = null) {
+  /** `way` makes how commands reach the proxy; null where there is none to reach. */
+  constructor(
+    container: Container,
+    name: string,
+    way: ((warden: Warden) => CommandWay) | null = null,
+  ) {
     this.#container = container;
     this.#warden = new Warden(`The container ${name} or its engine`);
-    this.#bridge = bridged === null ? null : new Bridge(this.#warden, bridged);
+    this.way = way?.(this.#warden) ?? null;
   }
 
   async start(): Promise<void> {
@@ -67,12 +71,7 @@ export class DockerContainer {
     stream.write("\n");
     await this.#container.start();
     // It starts beside the rest; whoever needs it waits for it, and hears what was wrong.
-    this.#bridge?.up().catch(() => undefined);
-  }
-
-  /** Null in a place without a proxy. */
-  get bridge(): Bridge | null {
-    return this.#bridge;
+    this.way?.up().catch(() => undefined);
   }
 
   async openShell(events: ShellEvents): Promise<ShellTransport> {
@@ -92,7 +91,7 @@ export class DockerContainer {
       openOutput: async (output) => this.#openOutput(output),
       processes: async () => this.#warden.processes(),
       interrupt: (shell) => this.#warden.tell(`interrupt ${shell}`),
-      bridge: this.#bridge,
+      way: this.way,
       killAllBut: (keep) => this.#warden.tell(`kill ${keep.join(" ")}`),
     };
   }

@@ -1,5 +1,5 @@
 import type Docker from "dockerode";
-import type { Container, Exec } from "dockerode";
+import type { Container, Exec, Network } from "dockerode";
 import * as z from "zod";
 import { CairnError } from "../core/errors.ts";
 import { within } from "./within.ts";
@@ -52,6 +52,15 @@ export async function removeContainer(container: Container): Promise<void> {
     if (![404, 409].includes(statusOf(error) ?? 0)) throw error;
     if (statusOf(error) === 409)
       await container.wait({ condition: "removed" }).catch(() => undefined);
+  }
+}
+
+/** Resolves when the network is gone, also when it was. */
+export async function removeNetwork(network: Network): Promise<void> {
+  try {
+    await network.remove();
+  } catch (error) {
+    if (statusOf(error) !== 404) throw error;
   }
 }
 

@@ -13,7 +13,6 @@ import type {
 } from "../core/ports.ts";
 import type { SandboxInfo } from "../core/sandboxInfo.ts";
 import { askToEnd } from "./askToEnd.ts";
-import { readLabels } from "./containerLabels.ts";
 import {
   answerOf,
   connectEngine,
@@ -28,12 +27,13 @@ import { dockerTerminal } from "./dockerTerminal.ts";
 import { dockerUsage } from "./dockerUsage.ts";
 import { lossReason } from "./lossReason.ts";
 import { unmarkContainer } from "./reaper.ts";
-import { checkAsStarted, launch, type Launched } from "./launchContainer.ts";
-import { finding } from "./selfCheck.ts";
+import { dockerWay, engineKind } from "./dockerWay.ts";
+import { checkAsStarted, launch, type Launched, wayFindings } from "./launchContainer.ts";
+import { removeRemains } from "./sessionRemains.ts";
+import { finding } from "./finding.ts";
 import { lookAtGroups, oomKills } from "./selfCheckProbe.ts";
 import { tryInside } from "./selfCheckTrial.ts";
 import { watchContainer } from "./watchContainer.ts";
-import type { WayOut } from "./wayOut.ts";
 import { within } from "./within.ts";
 
 /** After a loss: nothing is waited for that may never answer. */
@@ -55,7 +55,12 @@ export class DockerSandbox implements SandboxHost {
   }
 
   async probe(): Promise<SandboxInfo> {
-    return infoOf(this.#options, (await this.#image()).Id);
+    const { Id } = await this.#image();
+    if (this.#options.proxy.isNeeded) {
+      const docker = await this.#engine();
+      await dockerWay(docker, this.#options, await engineKind(docker, this.#options));
+    }
+    return infoOf(this.#options, Id);
   }
 
   async start(): Promise<void> {
@@ -93,12 +98,7 @@ export class DockerSandbox implements SandboxHost {
     const { shell, container } = running;
     const findings = await shell.exclusive(async () => {
       const found = fresh ? running.findings : await checkAsStarted(running);
-      const bridged = await running.worker.bridge?.finding();
-      return [
-        ...found,
-        ...(bridged === undefined ? [] : [bridged]),
-        ...(await this.#trials(running)),
-      ];
+      return [...found, ...(await wayFindings(running)), ...(await this.#trials(running))];
     });
     if (findings.some(isBroken)) await this.#end(atOnce);
     else if (this.#running !== null) running.oomKills = oomKills(await lookAtGroups(container));
@@ -139,20 +139,22 @@ export class DockerSandbox implements SandboxHost {
     this.#running = null;
     const { log, marks, session } = this.#options;
     log("stopping");
-    let wayOut: WayOut | null = null;
-    try {
-      const launched = await running;
-      wayOut = launched.wayOut;
-      const { container } = launched;
-      await farewell(container);
-      const removed = removeContainer(container).then(() => true);
-      if ((await within(stopMs, removed)) === true) await unmarkContainer(marks, session);
-    } catch {
-      // It never started, or the engine is gone: the container ends by itself with its stdin, and
-      // its mark tells the next start to look.
-    } finally {
-      await wayOut?.close();
-    }
+    const launched = await running.catch(() => null);
+    if (launched === null) return;
+    const { container, wayOut } = launched;
+    // Where the engine is gone the container ends by itself with its stdin, and its mark tells the
+    // next start to look.
+    const removed = farewell(container)
+      .then(async () =>
+        within(
+          stopMs,
+          removeContainer(container).then(() => true),
+        ),
+      )
+      .catch(() => null);
+    const isGone = (await removed) === true;
+    const isClosed = (await wayOut?.close()) ?? true;
+    if (isGone && isClosed) await unmarkContainer(marks, session);
   }
 
   async #ensureRunning(): Promise<Launched> {
@@ -176,7 +178,7 @@ export class DockerSandbox implements SandboxHost {
   async #launch(): Promise<Launched> {
     const image = await this.#image();
     const docker = await this.#engine();
-    await this.#removeStale(docker);
+    await removeRemains(docker, this.#options);
     return launch(docker, this.#options, image);
   }
 
@@ -208,7 +210,8 @@ export class DockerSandbox implements SandboxHost {
 
   async #trials(running: Launched): Promise<readonly Finding[]> {
     try {
-      return await this.#whileHere(running, async () => tryInside(running.container));
+      const beyond = (await running.wayOut?.legs?.beyond()) ?? [];
+      return await this.#whileHere(running, async () => tryInside(running.container, beyond));
     } catch (error) {
       if (!CairnError.is(error, "sandbox.lost")) throw error;
       // Where the runtime has a kernel of its own, that is a process among the others.
@@ -244,20 +247,6 @@ export class DockerSandbox implements SandboxHost {
           )
         : engineUnavailable(socketPath, cause),
     );
-  }
-
-  /** Containers of an earlier life of this session, which nobody drives any more. */
-  async #removeStale(docker: Docker): Promise<void> {
-    const { session, keeper, socketPath } = this.#options;
-    const filters = { label: [`cairn.session=${session}`] };
-    const unavailable = (cause?: unknown): CairnError => engineUnavailable(socketPath, cause);
-    const found = await answerOf(docker.listContainers({ all: true, filters }), unavailable);
-    const ours = found.filter(({ Labels }) => readLabels(Labels, keeper.key) !== null);
-    const remove = async ({ Id }: { readonly Id: string }): Promise<void> => {
-      const container: Container = docker.getContainer(Id);
-      await answerOf(removeContainer(container), unavailable);
-    };
-    await Promise.all(ours.map(remove));
   }
 
   async #engine(): Promise<Docker> {

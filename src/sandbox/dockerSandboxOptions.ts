@@ -2,6 +2,7 @@ import { CairnError } from "../core/errors.ts";
 import type { Egress, Log } from "../core/ports.ts";
 import type { Keeper } from "./containerLabels.ts";
 import type { Gpus } from "./policy.ts";
+import type { ProxyImage } from "./proxyContainer.ts";
 
 export interface DockerSandboxOptions {
   readonly session: string;
@@ -17,6 +18,8 @@ export interface DockerSandboxOptions {
   readonly gpus: Gpus | null;
   /** The session's proxy; null where nothing may leave. */
   readonly egress: Egress | null;
+  /** How that is made where the engine cannot reach a socket of this machine. */
+  readonly proxy: ProxyImage;
   /** What a dev container adds; null where there is none. */
   readonly dev: DevPlace | null;
   /** Null for DOCKER_HOST or the default socket. */

@@ -1,5 +1,5 @@
 import type { Finding } from "../core/ports.ts";
-import { finding } from "./selfCheck.ts";
+import { finding } from "./finding.ts";
 
 /** What the simulated shell can be asked, and what it answers when it keeps its bounds. */
 const asked = [

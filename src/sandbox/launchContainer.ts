@@ -2,9 +2,10 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type Docker from "dockerode";
 import type { Container, ContainerCreateOptions } from "dockerode";
-import * as z from "zod";
 import { CairnError } from "../core/errors.ts";
-import type { Finding } from "../core/ports.ts";
+import type { Finding, Log } from "../core/ports.ts";
+import { Bridge } from "./bridge.ts";
+import type { CommandWay } from "./commandWay.ts";
 import { labelsFor } from "./containerLabels.ts";
 import { imageEnv } from "./devContainerVariables.ts";
 import { DockerContainer } from "./dockerContainer.ts";
@@ -16,6 +17,7 @@ import {
   statusOf,
 } from "./dockerEngine.ts";
 import type { DockerSandboxOptions } from "./dockerSandboxOptions.ts";
+import { dockerWay, engineKind } from "./dockerWay.ts";
 import { giveTree } from "./giveTree.ts";
 import {
   boundDirectories,
@@ -27,10 +29,14 @@ import {
   workspace,
 } from "./policy.ts";
 import { markContainer } from "./reaper.ts";
-import { finding, judge, type Expected } from "./selfCheck.ts";
+import { finding } from "./finding.ts";
+import { judge, type Expected } from "./selfCheck.ts";
 import { judgeInspection } from "./selfCheckEngine.ts";
 import { lookInside } from "./selfCheckProbe.ts";
+import { removeRemains } from "./sessionRemains.ts";
 import { PersistentShell } from "./shell.ts";
+import { TwoLegs } from "./twoLegs.ts";
+import type { Warden } from "./warden.ts";
 import { WayOut } from "./wayOut.ts";
 import { within } from "./within.ts";
 
@@ -47,6 +53,8 @@ export interface Launched {
   readonly expected: Expected;
   readonly podman: boolean;
   readonly wayOut: WayOut | null;
+  /** Why there is no way out, where one is wanted. */
+  readonly why: string | null;
   readonly findings: readonly Finding[];
   /** By this machine's clock. */
   readonly startedAt: number;
@@ -54,78 +62,75 @@ export interface Launched {
   oomKills: number;
 }
 
-/** Creates, starts and checks a container. Throws `sandbox.unavailable` and as `Egress`, and has left nothing then. */
+/** Creates, starts and checks a container. Throws `sandbox.unavailable`, as `dockerWay` and as `Egress`, and has left nothing then. */
 export async function launch(
   docker: Docker,
   options: DockerSandboxOptions,
   image: Docker.ImageInspectInfo,
 ): Promise<Launched> {
-  await mkdir(options.state, { recursive: true });
-  const engine = await answerOf(engineKind(docker, options), lost);
-  if (options.egress !== null && !engine.sharesSockets) options.log(noSockets);
-  const wayOut = await WayOut.open(options.state, engine.sharesSockets ? options.egress : null);
+  const { state, egress, keeper, marks, session, socketPath, log } = options;
+  await mkdir(state, { recursive: true });
+  const kind = await engineKind(docker, options);
+  const way = await dockerWay(docker, options, kind);
+  const why = way.kind === "none" ? way.why : null;
+  if (why !== null) log(why);
+  const wayOut =
+    egress === null || way.kind === "none" ? null : await WayOut.open(state, egress, way.kind);
   try {
-    return await launchWith(docker, options, image, { wayOut, podman: engine.podman });
+    await markContainer(marks, session, { ...keeper, socketPath });
+    if (wayOut !== null && way.kind === "network") {
+      wayOut.legs = await legsOf(docker, options, way.imageId, wayOut);
+    }
+    return await launchWith(docker, options, image, { wayOut, why, podman: kind.podman });
   } catch (error) {
     await wayOut?.close();
+    if (way.kind === "network") {
+      await within(tidyMs, removeRemains(docker, options)).catch(() => undefined);
+    }
     throw error;
   }
 }
+
+async function legsOf(
+  docker: Docker,
+  { session, keeper, proxy, log }: DockerSandboxOptions,
+  imageId: string,
+  { egress }: WayOut,
+): Promise<TwoLegs> {
+  const labels = labelsFor(session, keeper);
+  const parts = { imageId, proxy, seccomp: systemCalls, labels };
+  return TwoLegs.open(docker, { name: `cairn-${session}`, egress, proxy: parts, log });
+}
+
+type Found = Pick<Launched, "wayOut" | "why" | "podman">;
 
 async function launchWith(
   docker: Docker,
   options: DockerSandboxOptions,
   image: Docker.ImageInspectInfo,
-  { wayOut, podman }: Pick<Launched, "wayOut" | "podman">,
+  found: Found,
 ): Promise<Launched> {
-  const { session, keeper, marks, socketPath, log, dev } = options;
+  const { session, log, dev } = options;
+  const { wayOut } = found;
   const startedAt = Date.now();
-  const places = { ...options, proxy: wayOut?.directory ?? null };
-  const user = await handOver(places);
+  const user = await handOver(options);
   const name = `cairn-${session}`;
-  const body = containerBody({
-    ...options,
-    ...places,
-    name,
-    seccomp: podman ? await systemCallsFile(options) : systemCalls,
-    image: image.Id,
-    user,
-    labels: labelsFor(session, keeper),
-    env: imageEnv(dev?.env ?? {}, image.Config.Env),
-  });
-  await markContainer(marks, session, { ...keeper, socketPath });
+  const body = await bodyOf(options, image, user, found);
   const container = await create(docker, body, options);
-  const worker = new DockerContainer(container, name, wayOut === null ? null : log);
+  wayOut?.legs?.belongsTo(container);
+  const worker = new DockerContainer(container, name, wayOut === null ? null : wayOf(wayOut, log));
   try {
     await answerOf(worker.start(), (cause) => cannotStart(options, cause), createWithinMs);
     log(`started (container ${name}, image ${options.image}, workspace ${options.tree})`);
-    const expected: Expected = {
-      user,
-      variables: [...(image.Config.Env ?? []), ...(body.Env ?? [])].map((each) =>
-        each.replace(/=.*/s, ""),
-      ),
-      ownKernel: /^(?:runsc|kata)/.test(options.runtime ?? ""),
-      gpus: options.gpus !== null,
-      podman,
-      proxied: wayOut !== null,
-    };
+    const directories = boundDirectories({ ...options, proxy: null });
     const shell = new PersistentShell({
       open: async (events) => worker.openShell(events),
       home: dev?.directory ?? workspace,
-      logs: { host: boundDirectories(places).get(logs) ?? "", inside: logs },
+      logs: { host: directories.get(logs) ?? "", inside: logs },
       log,
     });
-    const parts = {
-      container,
-      worker,
-      shell,
-      body,
-      expected,
-      podman,
-      wayOut,
-      startedAt,
-      oomKills: 0,
-    };
+    const expected = expectedOf(options, image, user, { ...found, body });
+    const parts = { ...found, container, worker, shell, body, expected, startedAt, oomKills: 0 };
     // Bash gets ready while the container is checked; it is given nothing before.
     const warm = shell.warm().catch(() => undefined);
     const findings = await checkAsStarted(parts);
@@ -134,8 +139,50 @@ async function launchWith(
   } catch (error) {
     await within(tidyMs, removeContainer(container)).catch(() => undefined);
     if (CairnError.is(error)) throw error;
-    throw engineUnavailable(socketPath, error);
+    throw engineUnavailable(options.socketPath, error);
   }
+}
+
+async function bodyOf(
+  options: DockerSandboxOptions,
+  image: Docker.ImageInspectInfo,
+  user: Expected["user"],
+  { wayOut, podman }: Found,
+): Promise<ContainerCreateOptions> {
+  const { session, keeper, dev } = options;
+  const legs = wayOut?.legs ?? null;
+  return containerBody({
+    ...options,
+    proxy: wayOut?.directory ?? null,
+    name: `cairn-${session}`,
+    seccomp: podman ? await systemCallsFile(options) : systemCalls,
+    image: image.Id,
+    user,
+    labels: labelsFor(session, keeper),
+    env: imageEnv(dev?.env ?? {}, image.Config.Env),
+    network: legs === null ? null : { id: legs.network.id, names: wayOut?.names ?? "" },
+  });
+}
+
+function expectedOf(
+  { runtime, gpus }: DockerSandboxOptions,
+  { Config: { Env } }: Docker.ImageInspectInfo,
+  user: Expected["user"],
+  { wayOut, podman, body }: Found & Pick<Launched, "body">,
+): Expected {
+  return {
+    user,
+    variables: [...(Env ?? []), ...(body.Env ?? [])].map((each) => each.replace(/=.*/s, "")),
+    ownKernel: /^(?:runsc|kata)/.test(runtime ?? ""),
+    gpus: gpus !== null,
+    podman,
+    proxied: wayOut !== null,
+    network: wayOut?.legs?.network ?? null,
+  };
+}
+
+function wayOf({ legs }: WayOut, log: Log): (warden: Warden) => CommandWay {
+  return (warden) => legs ?? new Bridge(warden, log);
 }
 
 /** What can be proved in a moment: from inside, and by what the engine says. */
@@ -144,16 +191,31 @@ export async function checkAsStarted({
   body,
   expected,
   podman,
-}: Pick<Launched, "container" | "body" | "expected" | "podman">): Promise<readonly Finding[]> {
-  const [facts, inspected] = await Promise.all([
-    answerOf(lookInside(container), lost),
+  wayOut,
+}: Pick<Launched, "container" | "body" | "expected" | "podman" | "wayOut">): Promise<
+  readonly Finding[]
+> {
+  const legs = wayOut?.legs ?? null;
+  const [facts, inspected, network] = await Promise.all([
+    answerOf(lookInside(container, expected.network), lost),
     answerOf(container.inspect(), lost),
+    legs?.ready().then(async () => legs.findings()) ?? [],
   ]);
   const words = facts.get("stderr") ?? "";
   const spoke = facts.has("status")
     ? []
     : [finding("selfCheck", "it runs", words.slice(0, 200) || "it said nothing", "broken")];
-  return [...spoke, ...judge(facts, expected), ...judgeInspection(body, inspected, podman)];
+  const engines = judgeInspection(body, inspected, podman);
+  return [...spoke, ...judge(facts, expected), ...engines, ...network];
+}
+
+/** Whether commands can reach the proxy, where there is or should be one. */
+export async function wayFindings({
+  worker,
+  why,
+}: Pick<Launched, "worker" | "why">): Promise<readonly Finding[]> {
+  if (why !== null) return [finding("proxy.there", "a way to the proxy", why, "gap")];
+  return worker.way === null ? [] : [await worker.way.finding()];
 }
 
 function lost(cause?: unknown): CairnError {
@@ -199,7 +261,9 @@ function cannotStart(
 }
 
 /** Directories of the container's user: never root, also where the extension runs as root. */
-async function handOver(places: HostPlaces): Promise<{ uid: number; gid: number }> {
+async function handOver(
+  places: Pick<HostPlaces, "tree" | "state">,
+): Promise<{ uid: number; gid: number }> {
   const directories = boundDirectories({ ...places, proxy: null });
   const closed = directories.get(secrets) ?? "";
   for (const directory of directories.values()) await mkdir(directory, { recursive: true });
@@ -216,31 +280,4 @@ async function systemCallsFile({ state }: DockerSandboxOptions): Promise<string>
   const path = join(state, "seccomp.json");
   await writeFile(path, systemCalls);
   return path;
-}
-
-/** Said where a socket of this machine is no socket inside, and so commands have no way to a proxy. */
-const noSockets =
-  "Nothing can leave this sandbox: its engine runs in a machine of its own, where a socket of this one cannot be reached.";
-
-const version = z.object({
-  Platform: z.object({ Name: z.string() }).optional(),
-  Components: z.array(z.object({ Name: z.string() })),
-});
-
-/**
- * Podman answers as Docker does, and says less about what it made. An engine that runs in a machine
- * of its own shows files of this one, and no sockets.
- */
-async function engineKind(
-  docker: Docker,
-  { socketPath }: DockerSandboxOptions,
-): Promise<{ readonly podman: boolean; readonly sharesSockets: boolean }> {
-  const { Platform, Components } = version.parse(await docker.version());
-  const address = process.env["DOCKER_HOST"] ?? "";
-  const local = socketPath !== null || address === "" || address.startsWith("unix:");
-  const desktop = /desktop/i.test(Platform?.Name ?? "");
-  return {
-    podman: Components.some(({ Name }) => Name.startsWith("Podman")),
-    sharesSockets: process.platform === "linux" && local && !desktop,
-  };
 }

@@ -69,8 +69,17 @@ export const environment: Readonly<Record<string, string>> = {
   GIT_PAGER: "cat",
 };
 
+/** A session's own network, for a place whose proxy is reached through it. */
+export interface WorkerNetwork {
+  readonly id: string;
+  /** A file of the host that names who is asked for names: nobody. */
+  readonly names: string;
+}
+
 /** The parts of a container that are not the same for all. */
 export interface ContainerParts extends HostPlaces {
+  /** Null where the proxy is reached through a socket, or there is none. */
+  readonly network: WorkerNetwork | null;
   /** The list of system calls, or for Podman the path of a file with it. */
   readonly seccomp: string;
   readonly name: string;
@@ -114,37 +123,59 @@ export function containerBody(parts: ContainerParts): ContainerCreateOptions {
 /** The types of dockerode do not know private control groups. */
 type HostConfig = ContainerCreateOptions["HostConfig"] & { readonly CgroupnsMode: "private" };
 
-function hostConfig(parts: ContainerParts): HostConfig {
+/** What holds of every container that Cairn makes. */
+export function walls(
+  calls: string,
+  { memoryBytes, processes }: { readonly memoryBytes: number; readonly processes: number },
+): HostConfig {
   return {
     AutoRemove: true,
     Privileged: false,
     CapDrop: ["ALL"],
-    SecurityOpt: ["no-new-privileges:true", `seccomp=${parts.seccomp}`],
+    SecurityOpt: ["no-new-privileges:true", `seccomp=${calls}`],
     ReadonlyRootfs: true,
-    // No session declares a network yet. One that does gets a network of its own.
-    NetworkMode: "none",
     IpcMode: "private",
     CgroupnsMode: "private",
     NanoCpus: limits.cpus * 1e9,
-    Memory: limits.memoryBytes,
-    MemorySwap: limits.memoryBytes,
-    PidsLimit: limits.processes,
+    Memory: memoryBytes,
+    MemorySwap: memoryBytes,
+    PidsLimit: processes,
     Ulimits: [
       { Name: "nofile", Soft: limits.openFiles.soft, Hard: limits.openFiles.hard },
       { Name: "core", Soft: 0, Hard: 0 },
       { Name: "nproc", Soft: processLimit(), Hard: processLimit() },
     ],
     LogConfig: { Type: "none", Config: {} },
+  };
+}
+
+function hostConfig(parts: ContainerParts): HostConfig {
+  const { network } = parts;
+  return {
+    ...walls(parts.seccomp, limits),
+    // A network is one of the session's own, or none.
+    NetworkMode: network?.id ?? "none",
     Tmpfs: { ...volatileDirectories },
-    Mounts: [...boundDirectories(parts)].map(([Target, Source]) => ({
-      Type: "bind",
-      Source,
-      Target,
-      ReadOnly: Target === secrets || Target === proxyDirectory,
-    })),
+    Mounts: [
+      ...[...boundDirectories(parts)].map(([Target, Source]) => ({
+        Type: "bind" as const,
+        Source,
+        Target,
+        ReadOnly: Target === secrets || Target === proxyDirectory,
+      })),
+      ...(network === null ? [] : [namesMount(network)]),
+    ],
+    // The engine answers names on networks, and would ask its own servers for the rest: it is given
+    // the worker's own loopback to ask.
+    ...(network === null ? {} : { Dns: ["127.0.0.1"] }),
     ...(parts.runtime === null ? {} : { Runtime: parts.runtime }),
     ...(parts.gpus === null ? {} : { DeviceRequests: [deviceRequest(parts.gpus)] }),
   };
+}
+
+/** Nobody is asked for a name, and so the answer is there at once. */
+function namesMount({ names }: WorkerNetwork) {
+  return { Type: "bind" as const, Source: names, Target: "/etc/resolv.conf", ReadOnly: true };
 }
 
 function deviceRequest(gpus: Gpus) {

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import type { Log } from "../core/ports.ts";
-import { connectEngine, removeContainer, statusOf } from "./dockerEngine.ts";
+import { connectEngine, removeContainer, removeNetwork, statusOf } from "./dockerEngine.ts";
 import { ourLabel, readLabels, type Keeper } from "./containerLabels.ts";
 
 /** A container may exist: which engine has it and whose it is. On disk before the container is. */
@@ -103,7 +103,7 @@ async function sweep(
     ...networks.map(({ Id, Labels }) => ({
       what: `network ${Id.slice(0, 12)}`,
       labels: Labels,
-      remove: async () => unlessGone(docker.getNetwork(Id).remove()),
+      remove: async () => removeNetwork(docker.getNetwork(Id)),
     })),
     ...volumes.map(({ Name, Labels }) => ({
       what: `volume ${Name}`,

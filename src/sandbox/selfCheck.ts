@@ -1,7 +1,10 @@
 import type { Finding } from "../core/ports.ts";
 import { pipesDirectory } from "./dockerContainer.ts";
 import { boundDirectories, limits, volatileDirectories, writablePlaces } from "./policy.ts";
+import { finding, names } from "./finding.ts";
+import { judgeNetwork } from "./selfCheckNetwork.ts";
 import type { Facts } from "./selfCheckProbe.ts";
+import type { NetworkFacts } from "./sessionNetwork.ts";
 
 /** What differs from container to container. */
 export interface Expected {
@@ -14,33 +17,23 @@ export interface Expected {
   readonly podman: boolean;
   /** It has a proxy to reach. */
   readonly proxied: boolean;
+  /** The session's own network, where it reaches it through that. */
+  readonly network: NetworkFacts | null;
 }
 
 /** Podman mounts these over a read-only root, in memory and of no size; they count as the container's memory. */
 const podmansOwn: ReadonlySet<string> = new Set(["/run", "/var/tmp"]);
-
-type Verdict = Finding["verdict"];
 
 /** Judges what was found inside; one finding a control, `broken` where nothing was found. */
 export function judge(facts: Facts, expected: Expected): readonly Finding[] {
   return [
     ...identity(facts, expected),
     ...places(facts, expected),
+    ...judgeNetwork(facts, expected.network),
     ...isolation(facts, expected),
     ...groupLimits(facts),
     ...processLimits(facts),
   ];
-}
-
-export function finding(
-  control: string,
-  wanted: string,
-  found: string,
-  verdict: Verdict | boolean,
-): Finding {
-  const shown = found.trim() === "" ? "nothing" : found.trim();
-  if (typeof verdict !== "boolean") return { control, wanted, found: shown, verdict };
-  return { control, wanted, found: shown, verdict: verdict ? "held" : "broken" };
 }
 
 function identity(facts: Facts, { user, ownKernel }: Expected): readonly Finding[] {
@@ -116,7 +109,7 @@ function places(facts: Facts, expected: Expected): readonly Finding[] {
     ),
     finding("root.readOnly", "read-only", rootHeld ? "read-only" : "writable", rootHeld),
     ...mountsAndFiles(mounts, facts, expected),
-    ...(expected.proxied ? [proxyThere(facts)] : []),
+    ...(expected.proxied ? [proxyThere(facts, expected)] : []),
     sizeOf(mounts, "/tmp", limits.tmpBytes),
     sizeOf(mounts, pipesDirectory, 1024 * 1024),
   ];
@@ -165,10 +158,10 @@ function mountsAndFiles(
 }
 
 /** That nobody inside can write to it is proved with the other mounts. */
-function proxyThere(facts: Facts): Finding {
-  const wanted = "its socket and its authorities";
-  const there = facts.has("proxy");
-  return finding("proxy.there", wanted, there ? wanted : "not both of them", there);
+function proxyThere(facts: Facts, { network }: Expected): Finding {
+  const wanted = network === null ? "its socket and its authorities" : "its authorities";
+  const there = facts.has("authorities") && (network !== null || facts.has("socket"));
+  return finding("proxy.there", wanted, there ? wanted : "not all of it", there);
 }
 
 function sizeOf(mounts: readonly Mount[], place: string, bytes: number): Finding {
@@ -216,10 +209,6 @@ const ordinaryVariables = new Set(["HOSTNAME", "PWD", "OLDPWD", "SHLVL", "TERM",
 function isolation(facts: Facts, { variables, gpus }: Expected): readonly Finding[] {
   const list = (name: string): readonly string[] =>
     (facts.get(name) ?? "").split(/\s+/).filter(Boolean);
-  const interfaces = [...(facts.get("interfaces") ?? "").matchAll(/^\s*(\S+):/gm)]
-    .map(([, name = ""]) => name)
-    .filter((name) => name !== "lo");
-  const routes = (facts.get("routes") ?? "").trim().split("\n").slice(1);
   const devices = list("devices").filter(
     (name) => !ordinaryDevices.has(name) && !(gpus && gpuDevices.test(name)),
   );
@@ -227,18 +216,6 @@ function isolation(facts: Facts, { variables, gpus }: Expected): readonly Findin
   const strangers = list("environment").filter((name) => !known.has(name));
   const first = (facts.get("first") ?? "").trim();
   return [
-    finding(
-      "network.interfaces",
-      "lo and no other",
-      interfaces.length === 0 ? "lo and no other" : names(interfaces),
-      facts.has("interfaces") && interfaces.length === 0,
-    ),
-    finding(
-      "network.routes",
-      "no route",
-      routes.length === 0 ? "no route" : `${routes.length} routes`,
-      facts.has("routes") && routes.length === 0,
-    ),
     finding(
       "engine.socket",
       "no socket of an engine",
@@ -270,10 +247,6 @@ function isolation(facts: Facts, { variables, gpus }: Expected): readonly Findin
 function groupLimits(facts: Facts): readonly Finding[] {
   const value = (...files: readonly string[]): string =>
     files.map((file) => (facts.get(file) ?? "").trim()).find((text) => text !== "") ?? "";
-  const limit = (control: string, wanted: number, found: string): Finding =>
-    found === ""
-      ? finding(control, String(wanted), "not visible inside", "gap")
-      : finding(control, String(wanted), found, Number(found) <= wanted);
   const { memoryBytes, processes, cpus } = limits;
   const [quota = "", period = ""] = value("cpu.max").split(" ");
   const cpuQuota = Number(quota || value("cpu/cpu.cfs_quota_us"));
@@ -290,6 +263,11 @@ function groupLimits(facts: Facts): readonly Finding[] {
     limit("processes.limit", processes, value("pids.max", "pids/pids.max")),
     limit("cpu.limit", cpus, cpu),
   ];
+}
+
+function limit(control: string, wanted: number, found: string): Finding {
+  if (found === "") return finding(control, String(wanted), "not visible inside", "gap");
+  return finding(control, String(wanted), found, Number(found) <= wanted);
 }
 
 function processLimits(facts: Facts): readonly Finding[] {
@@ -310,10 +288,4 @@ function processLimits(facts: Facts): readonly Finding[] {
     ),
     finding("core.size", "0 0", core, core === "0 0"),
   ];
-}
-
-/** Names as they were found, which a person reads: bounded, and nothing but text. */
-function names(found: readonly string[]): string {
-  const shown = found.slice(0, 8).map((name) => JSON.stringify(name).slice(1, -1));
-  return shown.join(" ") + (found.length > shown.length ? ` and ${found.length - 8} more` : "");
 }

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { ContainerCreateOptions } from "dockerode";
 import * as z from "zod";
 import type { Finding } from "../core/ports.ts";
-import { finding } from "./selfCheck.ts";
+import { finding } from "./finding.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 const fields = z.record(z.string(), z.unknown());

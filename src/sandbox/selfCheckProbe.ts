@@ -2,6 +2,7 @@ import type { Container } from "dockerode";
 import { CairnError } from "../core/errors.ts";
 import { authoritiesPath, proxySocketPath } from "./bridgeScript.ts";
 import { execInside } from "./execInside.ts";
+import type { NetworkFacts } from "./sessionNetwork.ts";
 import { within } from "./within.ts";
 
 /** What was found inside, by name. */
@@ -33,11 +34,13 @@ text mounts /proc/self/mountinfo
 text limits /proc/self/limits
 text interfaces /proc/net/dev
 text routes /proc/net/route
+text version6 /proc/net/if_inet6
 text first /proc/1/comm
 { mapfile -d '' -t variables </proc/self/environ; } 2>/dev/null
 say environment "${"$"}{variables[*]%%=*}"
 [[ -d /workspace && -x /workspace ]] && say files yes
-[[ -S ${proxySocketPath} && -s ${authoritiesPath} ]] && say proxy yes
+[[ -S ${proxySocketPath} ]] && say socket yes
+[[ -s ${authoritiesPath} ]] && say authorities yes
 
 devices=
 for device in /dev/*; do
@@ -67,6 +70,15 @@ done </proc/self/mountinfo
 say writable "$writable"
 `;
 
+/** Asks who has an address of the network, and waits as long as a neighbour may take to say so. */
+function askFor({ gateway }: NetworkFacts): string {
+  return String.raw`
+{ printf . >/dev/udp/${gateway}/9; } 2>/dev/null
+read -r -t 0.1 <> <(:)
+text neighbours /proc/net/arp
+`;
+}
+
 /** How many processes the kernel ended because the container was out of memory; 0 where it does not say. */
 export function oomKills(facts: Facts): number {
   const counters = ["memory/memory.oom_control", "memory.events"].map((name) => facts.get(name));
@@ -78,8 +90,11 @@ export function oomKills(facts: Facts): number {
 const askWithinMs = 30_000;
 
 /** Looks at the container from inside, by a process that the session's shell knows nothing of. */
-export async function lookInside(container: Container): Promise<Facts> {
-  return ask(container, look);
+export async function lookInside(
+  container: Container,
+  network: NetworkFacts | null,
+): Promise<Facts> {
+  return ask(container, network === null ? look : look + askFor(network));
 }
 
 /** Only what the control groups say. */

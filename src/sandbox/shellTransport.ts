@@ -1,4 +1,4 @@
-import type { Bridge } from "./bridge.ts";
+import type { CommandWay } from "./commandWay.ts";
 
 /** What a backend brings for one shell: the process, and a warden that commands cannot kill. */
 export interface ShellTransport {
@@ -14,7 +14,7 @@ export interface ShellTransport {
   /** SIGINT to the shell and to what it runs in the foreground. */
   interrupt(shell: number): void;
   /** The way to the session's proxy; null in a place without one. */
-  readonly bridge: Bridge | null;
+  readonly way: CommandWay | null;
   /** SIGKILL to every process that is not named; the warden stays. */
   killAllBut(keep: readonly number[]): void;
 }

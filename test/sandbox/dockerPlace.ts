@@ -3,13 +3,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DockerSandbox } from "../../src/sandbox/dockerSandbox.ts";
 import type { DockerSandboxOptions } from "../../src/sandbox/dockerSandboxOptions.ts";
+import type { ProxyImage } from "../../src/sandbox/proxyContainer.ts";
 import type { SandboxUnderTest } from "../contracts/sandbox.ts";
 import type { TestEngine } from "../harness/engine.ts";
+import { root } from "../harness/root.ts";
 
 let sessions = 0;
 
 /** What of a sandbox is the same for most tests. */
-type Usual = Pick<DockerSandboxOptions, "recipe" | "runtime" | "gpus" | "keeper" | "marks">;
+type Usual = Pick<
+  DockerSandboxOptions,
+  "recipe" | "runtime" | "gpus" | "keeper" | "marks" | "proxy"
+>;
 
 export interface DockerUnderTest extends SandboxUnderTest, Usual {
   readonly sandbox: DockerSandbox;
@@ -17,6 +22,15 @@ export interface DockerUnderTest extends SandboxUnderTest, Usual {
 }
 
 export const testKeeper = { owner: "test/1/1", boot: "test", key: Buffer.alloc(32, 7) };
+
+/** An image that no engine has, but those of tests that build it. */
+export const testProxy: ProxyImage = {
+  name: "cairn-proxy:test",
+  recipe: join(root, "docker/proxy.Dockerfile"),
+  program: join(root, "dist/proxy.js"),
+  outside: "bridge",
+  isNeeded: false,
+};
 
 /** A sandbox over directories of its own, with a name that no other has. */
 export async function dockerPlace(
@@ -28,7 +42,8 @@ export async function dockerPlace(
   const lines: string[] = [];
   const marks = join(place, "marks");
   const recipe = "sandbox.Dockerfile";
-  const usual: Usual = { recipe, runtime: null, gpus: null, keeper: testKeeper, marks };
+  const chosen = { recipe, runtime: null, gpus: null, keeper: testKeeper, marks };
+  const usual: Usual = { ...chosen, proxy: engine.proxy ?? testProxy };
   const sandbox = new DockerSandbox({
     ...usual,
     ...engine,

@@ -8,7 +8,7 @@ import { CairnError } from "../../src/core/errors.ts";
 import { DockerSandbox } from "../../src/sandbox/dockerSandbox.ts";
 import { run, text } from "../contracts/sandbox.ts";
 import { startEngine, type TestEngine } from "../harness/engine.ts";
-import { type DockerUnderTest, dockerPlace, testKeeper } from "./dockerPlace.ts";
+import { type DockerUnderTest, dockerPlace, testKeeper, testProxy } from "./dockerPlace.ts";
 import { startRelay } from "./engineRelay.ts";
 
 const engine = await startEngine();
@@ -217,6 +217,7 @@ function withoutEngine(): void {
         keeper: testKeeper,
         dev: null,
         egress: null,
+        proxy: testProxy,
         socketPath: null,
         log: () => undefined,
       };

@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
 import { after, before, suite, test } from "node:test";
-import Docker from "dockerode";
 import { CairnError } from "../../src/core/errors.ts";
 import { run, text } from "../contracts/sandbox.ts";
 import { startEngine, startPodman, type TestEngine } from "../harness/engine.ts";
 import { type DockerUnderTest, dockerPlace } from "./dockerPlace.ts";
-import { startRelay } from "./engineRelay.ts";
+import { failingAt, nothingLeft, requestsOfAStart } from "./engineSteps.ts";
+import { twoLegs } from "./twoLegCases.ts";
 import { startUpstream, type Upstream } from "./upstream.ts";
 import { EgressUnderTest, gitClone, proxiesOf, through, wayOutCases } from "./wayOutCases.ts";
 
@@ -15,6 +14,7 @@ if ("skipped" in engine) test("the way out of a container", { skip: engine.skipp
 else {
   after(async () => engine.stop());
   wayOutOf(engine);
+  twoLegs(engine);
 }
 const podman = await startPodman();
 if ("skipped" in podman) test("the way out of Podman's container", { skip: podman.skipped });
@@ -64,19 +64,6 @@ function wayOutOf(own: TestEngine): void {
       await Promise.all(tries);
     });
 
-    test("an engine in a machine of its own gives a sandbox without a way out, and it is said", async (context) => {
-      const relay = await startRelay(own.socketPath, { toClient: asDesktop });
-      const without = { egress: new EgressUnderTest([]), socketPath: relay.socketPath };
-      const place = await dockerPlace({ ...own, ...without });
-      context.after(async () => {
-        await place.close();
-        await relay.close();
-      });
-      const seen = await run(place.sandbox, "ls /agent; env | grep -ci proxy");
-      assert.equal(text(seen.stdout), "logs\nruntime\nsecrets\n0\n");
-      assert.match(place.lines.join("\n"), /^Nothing can leave this sandbox: its engine/mu);
-    });
-
     test("where no mark can be left, no container is made and no proxy stays", async (context) => {
       const place = await dockerPlace({
         ...own,
@@ -116,67 +103,4 @@ function wayOutOfPodman(own: TestEngine): void {
     const line = `${through} ${gitClone.replace("UPSTREAM", upstream.url)}`;
     assert.match(text((await run(place.sandbox, line)).stdout), /^A repository\.$/mu);
   });
-}
-
-/** Lets the engine say of itself what Docker Desktop says. */
-function asDesktop(bytes: Buffer, request: string): Buffer {
-  if (!kindOf(request).endsWith("/version")) return bytes;
-  const [head = "", body = ""] = bytes.toString("latin1").split("\r\n\r\n");
-  const other = body.replace(
-    /"Platform":\{"Name":"[^"]*"\}/u,
-    '"Platform":{"Name":"Docker Desktop 4.40.0"}',
-  );
-  const sized = head.replace(/content-length: \d+/iu, `Content-Length: ${other.length}`);
-  return Buffer.from(`${sized}\r\n\r\n${other}`, "latin1");
-}
-
-/** Requests to the engine, without what differs from start to start. */
-function kindOf(request: string): string {
-  return request.replace(/\?.*/u, "").replaceAll(/[0-9a-f]{64}/gu, "ID");
-}
-
-async function requestsOfAStart(own: TestEngine): Promise<readonly string[]> {
-  const seen: string[] = [];
-  const toEngine = (request: string, body: string): string => {
-    seen.push(kindOf(request));
-    return body;
-  };
-  const relay = await startRelay(own.socketPath, { toEngine });
-  const place = await dockerPlace({ ...own, socketPath: relay.socketPath });
-  await place.sandbox.start();
-  const steps = seen.slice();
-  await place.close();
-  await relay.close();
-  return steps;
-}
-
-/** A place whose engine answers one kind of request with an error, and does not do what needs a body. */
-async function failingAt(own: TestEngine, step: string): Promise<DockerUnderTest> {
-  const relay = await startRelay(own.socketPath, {
-    toEngine: (request, body) => (kindOf(request) === step && body !== "" ? "{" : body),
-    toClient: (bytes, request) =>
-      kindOf(request) === step
-        ? Buffer.from(
-            bytes.toString("latin1").replace(/^HTTP\/1\.1 [1-3]\d\d/u, "HTTP/1.1 500"),
-            "latin1",
-          )
-        : bytes,
-  });
-  const egress = new EgressUnderTest([]);
-  const place = await dockerPlace({ ...own, socketPath: relay.socketPath, egress });
-  const close = async (): Promise<void> => {
-    await place.close();
-    await relay.close();
-  };
-  return { ...place, close };
-}
-
-async function nothingLeft(own: TestEngine, { state, session }: DockerUnderTest): Promise<void> {
-  const label = [`cairn.session=${session}`];
-  const docker = new Docker(own);
-  assert.deepEqual(await docker.listContainers({ all: true, filters: { label } }), []);
-  assert.deepEqual(await docker.listNetworks({ filters: { label } }), []);
-  assert.deepEqual(await proxiesOf(state), []);
-  const left = (await readdir(state)).filter((name) => /^(?:proxy|pipes)-/u.test(name));
-  assert.deepEqual(left, []);
 }

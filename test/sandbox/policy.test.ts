@@ -3,8 +3,9 @@ import { test } from "node:test";
 import { containerBody, type ContainerParts, systemCalls } from "../../src/sandbox/policy.ts";
 import { DockerSandbox } from "../../src/sandbox/dockerSandbox.ts";
 import type { DockerSandboxOptions } from "../../src/sandbox/dockerSandboxOptions.ts";
+import { proxyBody } from "../../src/sandbox/proxyContainer.ts";
 import { processLimit } from "../../src/sandbox/processLimit.ts";
-import { testKeeper } from "./dockerPlace.ts";
+import { testKeeper, testProxy } from "./dockerPlace.ts";
 
 const parts: ContainerParts = {
   name: "cairn-one",
@@ -14,6 +15,7 @@ const parts: ContainerParts = {
   tree: "/host/tree",
   state: "/host/state",
   proxy: null,
+  network: null,
   runtime: null,
   gpus: null,
   seccomp: systemCalls,
@@ -30,6 +32,7 @@ const options: DockerSandboxOptions = {
   gpus: null,
   dev: null,
   egress: null,
+  proxy: testProxy,
   socketPath: null,
   keeper: testKeeper,
   marks: "/host/marks",
@@ -97,6 +100,53 @@ test("the whole of what the engine is asked for, whatever image and workspace wa
       ],
     },
   );
+});
+
+test("a network is the session's own, with nobody to ask for names, and changes nothing else", () => {
+  const plain = containerBody(parts).HostConfig ?? {};
+  const network = { id: "abc", names: "/host/state/proxy/resolv.conf" };
+  const { Mounts: mounts = [], ...chosen } = containerBody({ ...parts, network }).HostConfig ?? {};
+  const { Mounts: usual = [], ...rest } = plain;
+  assert.deepEqual(chosen, { ...rest, NetworkMode: "abc", Dns: ["127.0.0.1"] });
+  assert.deepEqual(mounts, [
+    ...usual,
+    { Type: "bind", Source: network.names, Target: "/etc/resolv.conf", ReadOnly: true },
+  ]);
+});
+
+test("the proxy's container has the same walls, less room, and no directory of the host", () => {
+  const worker = containerBody(parts).HostConfig ?? {};
+  const { seccomp, labels } = parts;
+  const { HostConfig: host = {}, ...body } = proxyBody({
+    name: "cairn-one-proxy",
+    imageId: "sha256:2",
+    proxy: testProxy,
+    seccomp,
+    labels,
+  });
+  assert.deepEqual(body, {
+    name: "cairn-one-proxy",
+    Image: "sha256:2",
+    User: "1000:1000",
+    Labels: { cairn: "1" },
+    Entrypoint: ["node", "--max-semi-space-size=1", "/cairn/proxy.mjs"],
+    Cmd: [],
+    Healthcheck: { Test: ["NONE"] },
+    WorkingDir: "/",
+    Env: ["MALLOC_ARENA_MAX=1"],
+    OpenStdin: true,
+    StdinOnce: true,
+  });
+  const { Mounts: _mounts, Tmpfs: _tmpfs, ...walls } = worker;
+  const { Tmpfs: volatile = {}, ...own } = host;
+  assert.deepEqual(own, {
+    ...walls,
+    NetworkMode: "bridge",
+    Memory: 268_435_456,
+    MemorySwap: 268_435_456,
+    PidsLimit: 64,
+  });
+  assert.ok(Object.values(volatile).every((each) => each.startsWith("ro,")));
 });
 
 test("a runtime and GPUs are asked for when they are chosen, and change nothing else", () => {

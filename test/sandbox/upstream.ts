@@ -1,7 +1,9 @@
-import { createServer, type Server } from "node:https";
+import { createServer as createWeb } from "node:http";
+import { createServer, type Server } from "node:net";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { TLSSocket } from "node:tls";
 import { createHash } from "node:crypto";
 import { crc32, gzipSync } from "node:zlib";
 import type { SandboxProxyRule } from "../../src/core/proxyRule.ts";
@@ -10,7 +12,7 @@ import { tarOf } from "../../src/sandbox/tarFile.ts";
 import { mustRun } from "../harness/command.ts";
 
 export interface Upstream {
-  /** `https://localhost:PORT`, where only who has its authority trusts it. */
+  /** `https://NAME:PORT`, where only who has its authority trusts it. */
   readonly url: string;
   /** Lets all of it be read. */
   readonly rule: SandboxProxyRule;
@@ -20,26 +22,30 @@ export interface Upstream {
 }
 
 /**
- * A host on the loopback, with TLS: a snippet, a git repository, a package for pip and one for npm,
+ * A host on the loopback or at another address of this machine, with TLS: a snippet, a git repository, a package for pip and one for npm,
  * all of them as plain files that the tools find by what is usual.
  */
-export async function startUpstream(): Promise<Upstream> {
+export async function startUpstream(name = "localhost", address = "127.0.0.1"): Promise<Upstream> {
   const authority = new Authority(Date.now());
-  const context = authority.contextFor("localhost");
+  const secureContext = authority.contextFor(name);
   const asked: Upstream["asked"] = [];
   const files = new Map<string, Buffer>();
-  const server = createServer(
-    { SNICallback: (_name, done) => done(null, context) },
-    ({ url = "", headers }, response) => {
-      const [path = ""] = url.split("?");
-      asked.push({ path, headers: Object.keys(headers) });
-      const file = files.get(path);
-      response.writeHead(file === undefined ? 404 : 200, { "content-type": typeOf(path) });
-      response.end(file ?? "not here\n");
-    },
-  );
-  const port = await listening(server);
-  const url = `https://localhost:${port}`;
+  const web = createWeb(({ url = "", headers }, response) => {
+    const [path = ""] = url.split("?");
+    asked.push({ path, headers: Object.keys(headers) });
+    const file = files.get(path);
+    response.writeHead(file === undefined ? 404 : 200, { "content-type": typeOf(path) });
+    response.end(file ?? "not here\n");
+  });
+  // An address is asked for without its name, so that there is one certificate for all.
+  const server = createServer((socket) => {
+    socket.on("error", () => socket.destroy());
+    const secured = new TLSSocket(socket, { isServer: true, secureContext });
+    secured.on("error", () => secured.destroy());
+    web.emit("connection", secured);
+  });
+  const port = await listening(server, address);
+  const url = `https://${name}:${port}`;
   files.set(
     "/snippets/durability",
     Buffer.from("A step is recorded before the next one begins.\n"),
@@ -50,25 +56,25 @@ export async function startUpstream(): Promise<Upstream> {
     url,
     rule: {
       name: "upstream",
-      hosts: ["localhost"],
+      hosts: [name],
       ports: [port],
       methods: ["GET", "HEAD"],
       headers: { Authorization: "Bearer {{ wiki-token }}" },
       paths: ["/"],
-      addresses: ["127.0.0.0/8", "::1"],
+      addresses: address === "127.0.0.1" ? ["127.0.0.0/8", "::1"] : [`${address}/32`],
       authority: authority.certificate,
     },
     asked,
     close: async () => {
-      server.closeAllConnections();
+      web.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
   };
 }
 
-async function listening(server: Server): Promise<number> {
+async function listening(server: Server, where: string): Promise<number> {
   await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
+    server.listen(0, where, resolve);
   });
   const address = server.address();
   return typeof address === "object" && address !== null ? address.port : 0;

@@ -71,6 +71,8 @@ interface Place {
   readonly under: SandboxUnderTest;
   readonly egress: EgressUnderTest;
   readonly upstream: Upstream;
+  /** Process ids of its proxies; those that this machine started, unless told otherwise. */
+  readonly proxies?: () => Promise<readonly number[]>;
 }
 
 /** What holds of every place with a way out. */
@@ -87,12 +89,11 @@ export function wayOutCases(place: () => Place): void {
     assert.equal(got, "A step is recorded before the next one begins.\n200");
     assert.equal(upstream.asked.at(-1)?.headers.includes("authorization"), true);
     const asked = upstream.asked.length;
-    assert.match(await output(`curl -sS -m 3 --noproxy '*' ${url}`), /^curl: \(7\)/u);
+    assert.match(await output(`curl -sS -m 5 --noproxy '*' ${url}`), /^curl: \(7\)/u);
     assert.equal(upstream.asked.length, asked);
-    assert.match(
-      egress.lines.at(-1) ?? "",
-      /^proxy: GET https:\/\/localhost:\d+\/snippets\/durability → 200, rule upstream, set Authorization, \d+ bytes out, \d+ in, \d+ ms$/u,
-    );
+    const [said = "", rest = ""] = egress.lines.at(-1)?.split(" → ") ?? [];
+    assert.equal(said, `proxy: GET ${url}`);
+    assert.match(rest, /^200, rule upstream, set Authorization, \d+ bytes out, \d+ in, \d+ ms$/u);
   });
 
   test("environment, arguments, files and processes inside hold no token", async () => {
@@ -106,10 +107,12 @@ export function wayOutCases(place: () => Place): void {
   test("no way but the proxy leads out, and the proxy sees nothing of those that were tried", async () => {
     const { upstream, egress } = place();
     const before = egress.lines.length;
-    for (const [what, probe] of Object.entries(probes)) {
+    // All at once: some wait until nobody answers.
+    const commands = Object.entries(probes).map(([what, probe]) => {
       const command = probe.replace("UPSTREAM", upstream.url).replace("HOST", hostAddress());
-      assert.doesNotMatch(await output(`(${command})`), /^out$/mu, what);
-    }
+      return `(${command}) 2>&1 | sed 's/^out$/${what}: out/' &`;
+    });
+    assert.doesNotMatch(await output(`${commands.join("\n")}\nwait`), /: out$/mu);
     assert.deepEqual(egress.lines.slice(before), []);
   });
 
@@ -154,8 +157,8 @@ export function wayOutCases(place: () => Place): void {
   });
 
   test("a proxy that is killed is started again for the next request, and trusted as before", async () => {
-    const { egress, under, upstream } = place();
-    const [pid] = await proxiesOf(under.state);
+    const { egress, under, upstream, proxies = async () => proxiesOf(under.state) } = place();
+    const [pid] = await proxies();
     process.kill(pid ?? 0, "SIGKILL");
     for (
       let n = 0;
@@ -165,12 +168,12 @@ export function wayOutCases(place: () => Place): void {
       await sleep(20);
     const get = `${through} curl -sS -o /dev/null -w '%{http_code}' ${upstream.url}/snippets/durability`;
     assert.equal(await output(get), "200");
-    assert.equal((await proxiesOf(under.state)).length, 1);
+    assert.equal((await proxies()).length, 1);
   });
 
   test("nobody inside can change what leads to the proxy, or whom it trusts", async () => {
     const tries =
-      "cd /agent/proxy; for way in 'touch x' 'rm -f proxy.sock' 'ln -sf /tmp/x proxy.sock' 'cp /etc/passwd authorities.pem' 'chmod 777 .'; do $way 2>/dev/null && echo $way; done; cd";
+      "cd /agent/proxy; for way in 'touch x' 'rm -f authorities.pem' 'ln -sf /tmp/x proxy.sock' 'cp /etc/passwd authorities.pem' 'chmod 777 .'; do $way 2>/dev/null && echo $way; done; cd";
     assert.equal(await output(tries), "");
   });
 }
