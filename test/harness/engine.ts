@@ -50,6 +50,8 @@ async function startPrivateEngine(command: Command): Promise<TestEngine> {
   const engine = startService(state, command(state, socketPath));
   const stop = async (): Promise<void> => {
     if (engine.exitCode === null && engine.signalCode === null) {
+      // It would leave the bridges of networks that a failed test left.
+      await new Docker({ socketPath }).pruneNetworks().catch(() => undefined);
       engine.kill("SIGTERM");
       await once(engine, "exit");
     }
