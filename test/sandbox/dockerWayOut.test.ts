@@ -3,8 +3,9 @@ import { after, before, suite, test } from "node:test";
 import { CairnError } from "../../src/core/errors.ts";
 import { run, text } from "../contracts/sandbox.ts";
 import { startEngine, startPodman, type TestEngine } from "../harness/engine.ts";
-import { type DockerUnderTest, dockerPlace } from "./dockerPlace.ts";
-import { failingAt, nothingLeft, requestsOfAStart } from "./engineSteps.ts";
+import { type DockerUnderTest, dockerPlace, testProxy } from "./dockerPlace.ts";
+import { startRelay } from "./engineRelay.ts";
+import { asDesktop, failingAt, nothingLeft, requestsOfAStart } from "./engineSteps.ts";
 import { twoLegs } from "./twoLegCases.ts";
 import { startUpstream, type Upstream } from "./upstream.ts";
 import { EgressUnderTest, gitClone, proxiesOf, through, wayOutCases } from "./wayOutCases.ts";
@@ -102,5 +103,21 @@ function wayOutOfPodman(own: TestEngine): void {
     });
     const line = `${through} ${gitClone.replace("UPSTREAM", upstream.url)}`;
     assert.match(text((await run(place.sandbox, line)).stdout), /^A repository\.$/mu);
+  });
+
+  test("Podman in a machine of its own has no way out, and says so", async (context) => {
+    const relay = await startRelay(own.socketPath, { toClient: asDesktop });
+    const there = { ...own, socketPath: relay.socketPath, egress: new EgressUnderTest([]) };
+    const place = await dockerPlace(there);
+    context.after(async () => {
+      await place.close();
+      await relay.close();
+    });
+    const seen = await run(place.sandbox, "ls /agent; env | grep -ci proxy");
+    assert.equal(text(seen.stdout), "logs\nruntime\nsecrets\n0\n");
+    assert.match(place.lines.join("\n"), /^Nothing can leave this sandbox: Podman runs/mu);
+    const needed = await dockerPlace({ ...there, proxy: { ...testProxy, isNeeded: true } });
+    await assert.rejects(needed.sandbox.start(), { code: "proxy.unavailable" });
+    await needed.close();
   });
 }
