@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import Docker from "dockerode";
 import { startEngine } from "../harness/engine.ts";
+import { startRelay } from "../sandbox/engineRelay.ts";
+import { asDesktop } from "../sandbox/engineSteps.ts";
 import { Cairn } from "./cairn.ts";
 
 const sample = new URL("../../media/demo", import.meta.url).pathname;
@@ -75,3 +77,27 @@ test("a missing image: it says how to build it, before any model call", { skip }
   assert.match(finished.stderr, /no-such-image.*docker build.*\[sandbox\.imageMissing\]/s);
   assert.deepEqual(await cairn.sessions(workspace), []);
 });
+
+test(
+  "a profile with proxy rules where the engine reaches no socket: it says how to build the image of proxies, before any model call",
+  { skip },
+  async (context) => {
+    assert.ok(!("skipped" in engine));
+    const relay = await startRelay(engine.socketPath, { toClient: asDesktop });
+    context.after(async () => relay.close());
+    const workspace = join(cairn.place, "no-proxy-image");
+    cpSync(sample, workspace, { recursive: true });
+    const rule = { name: "wiki", hosts: ["wiki.example"], methods: ["GET"], paths: ["/"] };
+    const profile = cairn.json("wiki.json", { name: "wiki", proxy: [rule] });
+    const where = ["--sandbox", "docker", "--image", engine.image, "--workspace", workspace];
+    const finished = await cairn.run(["run", "--demo", "--profile", profile, ...where], {
+      environment: { DOCKER_HOST: `unix://${relay.socketPath}` },
+    });
+    assert.equal(finished.code, 1, finished.stderr);
+    assert.match(
+      finished.stderr,
+      /docker build -t cairn-proxy -f '.*proxy\.Dockerfile' '.*dist'.*\[sandbox\.imageMissing\]/s,
+    );
+    assert.deepEqual(await cairn.sessions(workspace), []);
+  },
+);
