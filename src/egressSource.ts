@@ -14,7 +14,7 @@ import type {
   World,
 } from "./core/ports.ts";
 import type { SandboxProxyRule } from "./core/proxyRule.ts";
-import type { Profile } from "./core/records.ts";
+import type { Profile } from "./core/profileRecord.ts";
 import { missingSecret } from "./core/secretText.ts";
 import type { Secrets } from "./redaction/secrets.ts";
 import type { ReadyRules } from "./rules/readyRules.ts";

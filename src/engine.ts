@@ -12,13 +12,8 @@ import type {
   Survey,
   TerminalScreen,
 } from "./core/ports.ts";
-import type {
-  FileChange,
-  Identity,
-  SessionRecord,
-  SessionSpec,
-  SessionStatus,
-} from "./core/records.ts";
+import type { Identity, SessionRecord, SessionSpec, SessionStatus } from "./core/records.ts";
+import type { FileChange } from "./core/waitSubject.ts";
 import { viewOf, type OpenWait } from "./core/replay.ts";
 import { chooseExpired, keptSessions, type RetentionPolicy } from "./core/retention.ts";
 import { Session } from "./core/session.ts";

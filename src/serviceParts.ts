@@ -1,5 +1,6 @@
 import type { DurableDriver, EditorFacts, GithubAccess, Permissions, World } from "./core/ports.ts";
-import type { Profile, SessionSpec } from "./core/records.ts";
+import type { SessionSpec } from "./core/records.ts";
+import type { Profile } from "./core/profileRecord.ts";
 import type { Service } from "./core/service.ts";
 import { missingSecret } from "./core/secretText.ts";
 import { offered, secretsOf } from "./core/serviceGrant.ts";

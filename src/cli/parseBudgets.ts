@@ -1,4 +1,5 @@
-import { budgetName, noBudgets, type BudgetName, type Budgets } from "../core/records.ts";
+import { budgetName, type BudgetName } from "../core/waitSubject.ts";
+import { noBudgets, type Budgets } from "../core/profileRecord.ts";
 import { parseDuration } from "./parseUnit.ts";
 import { usageError } from "./usageError.ts";
 

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { CairnError } from "../core/errors.ts";
 import { namedProfile, parseProfile, profileNames } from "../core/profile.ts";
-import type { JsonValue, Profile, Strategy } from "../core/records.ts";
+import type { JsonValue } from "../core/records.ts";
+import type { Profile, Strategy } from "../core/profileRecord.ts";
 import { demoGoal, type StartRequest } from "../core/sessions.ts";
 import type { Values } from "./arguments.ts";
 import { parseBudgets } from "./parseBudgets.ts";

@@ -4,7 +4,8 @@ import { CairnError } from "./errors.ts";
 import type { Flow } from "./flow.ts";
 import type { WorkspaceTrees, World } from "./ports.ts";
 import type { Observed } from "./inDoubt.ts";
-import { fileChange, jsonValue, type FileChange } from "./records.ts";
+import { jsonValue } from "./records.ts";
+import { fileChange, type FileChange } from "./waitSubject.ts";
 import { approveChanges, count, type Approved } from "./applyApproval.ts";
 import { approveUndo } from "./undoApproval.ts";
 

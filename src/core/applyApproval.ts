@@ -1,6 +1,7 @@
 import { askTogether, mostCards, type Question } from "./askTogether.ts";
 import type { Flow } from "./flow.ts";
-import type { FileChange, LeftOut } from "./records.ts";
+import type { LeftOut } from "./records.ts";
+import type { FileChange } from "./waitSubject.ts";
 import { governs, ruleQuestion } from "./ruleQuestion.ts";
 
 /** What of a plan may be written, and what is left alone with the reason. */

@@ -1,5 +1,5 @@
 import type { Flow } from "./flow.ts";
-import type { WaitSubject } from "./records.ts";
+import type { WaitSubject } from "./waitSubject.ts";
 import { approval } from "./waits.ts";
 
 /** More cards than this nobody reads: a whole `.git` is not approved file by file. */

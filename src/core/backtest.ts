@@ -4,7 +4,9 @@ import type { Answered, Started } from "./flowMemory.ts";
 import { decide } from "./policy.ts";
 import { namedProfile } from "./profile.ts";
 import type { Ruling } from "./ports.ts";
-import { decision, type SessionRecord, type Verdict, type WaitSubject } from "./records.ts";
+import { decision, type SessionRecord } from "./records.ts";
+import type { WaitSubject } from "./waitSubject.ts";
+import type { Verdict } from "./profileRecord.ts";
 import type { Rule, ScopedRule } from "./rule.ts";
 import type { Tool } from "./tool.ts";
 

@@ -1,7 +1,8 @@
 import { CairnError } from "./errors.ts";
 import { offersFor, type Grant } from "./grant.ts";
 import type { World } from "./ports.ts";
-import { decision, type JsonValue, type WaitSubject } from "./records.ts";
+import { decision, type JsonValue } from "./records.ts";
+import type { WaitSubject } from "./waitSubject.ts";
 import type { OpenWait } from "./replay.ts";
 import type { Tool } from "./tool.ts";
 

@@ -2,7 +2,7 @@ import type { EgressRules } from "./egress.ts";
 import { hostsMeet, overlap, portsOf, schemeOf } from "./egressFit.ts";
 import { rulesFor } from "./policy.ts";
 import type { SandboxProxyRule } from "./proxyRule.ts";
-import type { Profile } from "./records.ts";
+import type { Profile } from "./profileRecord.ts";
 import type { Rule, RuleSet } from "./rule.ts";
 
 /** Tool of the actions that are requests of a sandbox. */

@@ -10,14 +10,9 @@ import type { Spot } from "./spot.ts";
 import type { Message } from "./ports.ts";
 import { RecordedStep } from "./recordedStep.ts";
 import { ask, Parked } from "./recordedWait.ts";
-import {
-  jsonValue,
-  modelReply,
-  type CacheMode,
-  type JsonValue,
-  type ModelReply,
-  type WaitSubject,
-} from "./records.ts";
+import { jsonValue, modelReply, type JsonValue, type ModelReply } from "./records.ts";
+import type { WaitSubject } from "./waitSubject.ts";
+import type { CacheMode } from "./profileRecord.ts";
 import { checkStep, isRetryable, type StepSpec, type Work } from "./step.ts";
 import type { WaitAnswer, WaitSpec } from "./waits.ts";
 

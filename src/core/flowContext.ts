@@ -1,7 +1,7 @@
 import type { FlowContext } from "./flowDefinition.ts";
 import { Leaving } from "./leaving.ts";
 import type { Permissions, WayOut } from "./ports.ts";
-import type { Profile } from "./records.ts";
+import type { Profile } from "./profileRecord.ts";
 import type { Tool } from "./tool.ts";
 
 /** What all runs of a session's flow have in common. */

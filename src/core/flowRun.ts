@@ -5,15 +5,14 @@ import { FlowMemory, type Completed } from "./flowMemory.ts";
 import type { AuditEntry, AuditLog, Model, Recalled, Redactor, World } from "./ports.ts";
 import { Rehearsal } from "./rehearsal.ts";
 import type {
-  CacheMode,
   Derivation,
   JsonValue,
   Lookup,
   RecordBody,
   SessionRecord,
   StepKind,
-  Strategy,
 } from "./records.ts";
+import type { CacheMode, Strategy } from "./profileRecord.ts";
 import type { Effect } from "./tool.ts";
 
 export interface FlowParts {

@@ -1,7 +1,8 @@
 import type { Action, CommandPart } from "./action.ts";
 import { egressTool } from "./egressRules.ts";
 import type { World } from "./ports.ts";
-import type { Decision, WaitSubject } from "./records.ts";
+import type { Decision } from "./records.ts";
+import type { WaitSubject } from "./waitSubject.ts";
 import { ruleSentence, type Rule } from "./rule.ts";
 
 type About = Pick<Rule, "tool" | "command" | "proxy" | "service">;

@@ -1,5 +1,6 @@
 import * as z from "zod";
-import { jsonValue, type JsonValue, type ToolOutput, type WaitSubject } from "./records.ts";
+import { jsonValue, type JsonValue, type ToolOutput } from "./records.ts";
+import type { WaitSubject } from "./waitSubject.ts";
 import type { Failed, Started } from "./flowMemory.ts";
 
 /** The four answers to an effect that may have happened. */

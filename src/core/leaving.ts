@@ -6,14 +6,8 @@ import type { FlowContext } from "./flowDefinition.ts";
 import { timed } from "./permit.ts";
 import type { WayOut } from "./ports.ts";
 import type { SandboxProxyRule } from "./proxyRule.ts";
-import {
-  decision,
-  jsonValue,
-  type Decision,
-  type JsonValue,
-  type ToolOutput,
-  type WaitSubject,
-} from "./records.ts";
+import { decision, jsonValue, type Decision, type JsonValue, type ToolOutput } from "./records.ts";
+import type { WaitSubject } from "./waitSubject.ts";
 import {
   cardsOf,
   egressAction,

@@ -1,4 +1,5 @@
-import type { Price, Profile, Usage } from "./records.ts";
+import type { Usage } from "./records.ts";
+import type { Price, Profile } from "./profileRecord.ts";
 
 interface ModelFacts {
   /** The beginning of the model's name. */

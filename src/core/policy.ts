@@ -3,7 +3,8 @@ import { canonical } from "./canonical.ts";
 import type { EgressRequest } from "./egress.ts";
 import { covers, isNamed, mayCover } from "./egressFit.ts";
 import type { Permissions, Ruling } from "./ports.ts";
-import type { JsonValue, Profile, Verdict } from "./records.ts";
+import type { JsonValue } from "./records.ts";
+import type { Profile, Verdict } from "./profileRecord.ts";
 import { serviceRefusal, serviceVerdict } from "./serviceGrant.ts";
 import { noRules, ruleSentence, type Rule, type RuleSet, type ScopedRule } from "./rule.ts";
 

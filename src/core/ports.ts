@@ -2,7 +2,6 @@ import type { Action, CommandPart } from "./action.ts";
 import type { EgressReport, EgressRequest } from "./egress.ts";
 import type { ReadyRule, SandboxProxyRule } from "./proxyRule.ts";
 import type {
-  FileChange,
   Identity,
   JsonValue,
   LeftOut,
@@ -12,8 +11,9 @@ import type {
   SkillsInfo,
   ToolCall,
   TreeInfo,
-  Verdict,
 } from "./records.ts";
+import type { FileChange } from "./waitSubject.ts";
+import type { Verdict } from "./profileRecord.ts";
 import type { SandboxInfo } from "./sandboxInfo.ts";
 
 /** Time, chance and hashing are handed in, so that core can be replayed and simulated. */

@@ -1,6 +1,12 @@
 import * as z from "zod";
 import { CairnError } from "./errors.ts";
-import { budgets, profile, riskDefaults, type Profile, type RiskDefaults } from "./records.ts";
+import {
+  budgets,
+  profile,
+  riskDefaults,
+  type Profile,
+  type RiskDefaults,
+} from "./profileRecord.ts";
 
 /** Tools that change nothing; they see the session's copy of the files. */
 const looking = ["read_file", "list_files", "search", "ask_question", "skill"];

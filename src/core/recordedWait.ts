@@ -4,7 +4,8 @@ import { CairnError } from "./errors.ts";
 import type { Opened } from "./flowMemory.ts";
 import type { FlowRun, Place } from "./flowRun.ts";
 import type { Redactor, World } from "./ports.ts";
-import { waitSubject, type Identity, type JsonValue } from "./records.ts";
+import type { Identity, JsonValue } from "./records.ts";
+import { waitSubject } from "./waitSubject.ts";
 import { answerInWords } from "./waitAnswer.ts";
 import type { WaitAnswer, WaitSpec } from "./waits.ts";
 

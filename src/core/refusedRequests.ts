@@ -7,7 +7,9 @@ import { originOf, requestWords } from "./egressWords.ts";
 import type { World } from "./ports.ts";
 import { readyRule, sandboxProxyRule, type SandboxProxyRule } from "./proxyRule.ts";
 import { holdsMarker } from "./redactedMark.ts";
-import { verdict, type SessionSpec, type ToolOutput, type WaitSubject } from "./records.ts";
+import type { SessionSpec, ToolOutput } from "./records.ts";
+import type { WaitSubject } from "./waitSubject.ts";
+import { verdict } from "./profileRecord.ts";
 
 /** A request of a command that did not go out, and what was decided on it: a part of the command's result. */
 export const refusedRequest = z.object({

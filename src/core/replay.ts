@@ -6,7 +6,6 @@ import {
   modelReply,
   toolOutput,
   treeInfo,
-  type CacheMode,
   type JsonValue,
   type Lookup,
   type SessionRecord,
@@ -15,6 +14,7 @@ import {
   type StepKind,
   type Usage,
 } from "./records.ts";
+import type { CacheMode } from "./profileRecord.ts";
 
 export type OpenWait = Extract<SessionRecord, { kind: "wait.opened" }>;
 export type Answered = Extract<SessionRecord, { kind: "wait.answered" }>;

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { listed, proxyWords } from "./egressWords.ts";
 import { proxyHost, sandboxProxyRule } from "./proxyRule.ts";
-import { verdict } from "./records.ts";
+import { verdict } from "./profileRecord.ts";
 
 /**
  * Who wrote a rule: the machine's administrator, the user, the folder (which can only tighten), or

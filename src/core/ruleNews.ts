@@ -1,7 +1,7 @@
 import { canonical } from "./canonical.ts";
 import { jsonValue, type JsonValue } from "./records.ts";
-import type { ToldRules } from "./toldRules.ts";
 import { ruleObject, ruleSentence, ruleVerbs, type Rule } from "./rule.ts";
+import type { ToldRules } from "./toldRules.ts";
 
 /** A folder's file of rules as Cairn reads it: all of its rules, or the sentence why none of them can be read. */
 export type FolderRules = { readonly rules: readonly Rule[] } | { readonly problem: string };

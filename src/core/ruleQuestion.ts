@@ -1,5 +1,5 @@
 import type { Question } from "./askTogether.ts";
-import type { FileChange } from "./records.ts";
+import type { FileChange } from "./waitSubject.ts";
 import { folderRules } from "./rule.ts";
 import type { ToldRules } from "./toldRules.ts";
 

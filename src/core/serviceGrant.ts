@@ -2,7 +2,8 @@ import * as z from "zod";
 import type { Action } from "./action.ts";
 import { canonical } from "./canonical.ts";
 import { CairnError } from "./errors.ts";
-import type { JsonValue, Profile, ServiceGrant, Verdict } from "./records.ts";
+import type { JsonValue } from "./records.ts";
+import type { Profile, ServiceGrant, Verdict } from "./profileRecord.ts";
 import type { Service } from "./service.ts";
 
 type Allowing = Pick<Profile, "allowedServices">;

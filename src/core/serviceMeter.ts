@@ -1,6 +1,7 @@
 import * as z from "zod";
 import type { Permissions } from "./ports.ts";
-import type { Profile, SessionRecord } from "./records.ts";
+import type { SessionRecord } from "./records.ts";
+import type { Profile } from "./profileRecord.ts";
 import { grantOf, waitMs } from "./serviceGrant.ts";
 import { utcTime } from "./utcTime.ts";
 

@@ -25,13 +25,13 @@ import { Parked } from "./recordedWait.ts";
 import type {
   Identity,
   JsonValue,
-  Profile,
   RecordBody,
   ResumeReason,
   SessionRecord,
   SessionSpec,
   SessionStatus,
 } from "./records.ts";
+import type { Profile } from "./profileRecord.ts";
 import { viewOf, type SessionView } from "./replay.ts";
 import { SessionAudit } from "./sessionAudit.ts";
 import {

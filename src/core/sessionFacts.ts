@@ -1,13 +1,8 @@
 import { applyOutput } from "./apply.ts";
 import { canonical } from "./canonical.ts";
 import type { World } from "./ports.ts";
-import {
-  toolOutput,
-  type Profile,
-  type SessionRecord,
-  type SessionSpec,
-  type ToolOutput,
-} from "./records.ts";
+import { toolOutput, type SessionRecord, type SessionSpec, type ToolOutput } from "./records.ts";
+import type { Profile } from "./profileRecord.ts";
 import { requestWords } from "./egressWords.ts";
 import { whyDenied } from "./permit.ts";
 import { keyOf, refusedIn } from "./refusedRequests.ts";

@@ -12,13 +12,13 @@ import type {
 import type {
   Decision,
   Derivation,
-  FileChange,
   Identity,
   JsonValue,
-  Profile,
   SessionRecord,
   SessionStatus,
 } from "./records.ts";
+import type { FileChange } from "./waitSubject.ts";
+import type { Profile } from "./profileRecord.ts";
 import type { SandboxInfo } from "./sandboxInfo.ts";
 import type { RetentionPolicy } from "./retention.ts";
 import type { Rule } from "./rule.ts";

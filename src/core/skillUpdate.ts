@@ -1,7 +1,8 @@
 import * as z from "zod";
 import { CairnError } from "./errors.ts";
 import type { FlowContext } from "./flowDefinition.ts";
-import type { SkillsInfo, WaitSubject } from "./records.ts";
+import type { SkillsInfo } from "./records.ts";
+import type { WaitSubject } from "./waitSubject.ts";
 import { approval } from "./waits.ts";
 
 /** What remembers the skills that were approved. */

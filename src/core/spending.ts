@@ -1,7 +1,9 @@
 import { CairnError } from "./errors.ts";
 import type { Flow } from "./flow.ts";
 import { costOf } from "./modelFacts.ts";
-import type { BudgetName, Price, Profile, ToolOutput, Usage } from "./records.ts";
+import type { ToolOutput, Usage } from "./records.ts";
+import type { BudgetName } from "./waitSubject.ts";
+import type { Price, Profile } from "./profileRecord.ts";
 import { budget } from "./waits.ts";
 
 export interface SpendingParts {

@@ -1,7 +1,8 @@
 import type * as z from "zod";
 import { CairnError } from "./errors.ts";
 import type { Observed } from "./inDoubt.ts";
-import type { CacheMode, JsonValue, StepKind } from "./records.ts";
+import type { JsonValue, StepKind } from "./records.ts";
+import type { CacheMode } from "./profileRecord.ts";
 import type { Effect } from "./tool.ts";
 
 export interface Retries {

@@ -1,6 +1,7 @@
 import { reachWords, riskWords } from "./actionWords.ts";
 import { addressOf, onceWords, proxyWords, sendWords } from "./egressWords.ts";
-import type { FileChange, JsonValue, WaitSubject } from "./records.ts";
+import type { JsonValue } from "./records.ts";
+import type { FileChange, WaitSubject } from "./waitSubject.ts";
 import type { OpenWait } from "./replay.ts";
 import { amount } from "./spending.ts";
 import { utcTime } from "./utcTime.ts";

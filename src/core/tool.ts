@@ -2,13 +2,8 @@ import * as z from "zod";
 import type { CommandPart, RiskClass, ServiceCall } from "./action.ts";
 import type { ToolDescription } from "./ports.ts";
 import type { Observed } from "./inDoubt.ts";
-import {
-  jsonValue,
-  type JsonValue,
-  type Keeping,
-  type ToolCall,
-  type ToolOutput,
-} from "./records.ts";
+import { jsonValue, type JsonValue, type ToolCall, type ToolOutput } from "./records.ts";
+import type { Keeping } from "./profileRecord.ts";
 
 /**
  * What a step changes. `none`: safe to repeat, recorded only. `workspace`: files of the session's

@@ -3,7 +3,8 @@ import { askTogether, mostCards, type Question, type Said } from "./askTogether.
 import { bytesInWords } from "./bytesInWords.ts";
 import type { Flow } from "./flow.ts";
 import { governs, ruleQuestion } from "./ruleQuestion.ts";
-import type { Contested, FileChange, FileState, LeftOut } from "./records.ts";
+import type { LeftOut } from "./records.ts";
+import type { Contested, FileChange, FileState } from "./waitSubject.ts";
 
 interface Asked {
   readonly base: string;

@@ -2,13 +2,12 @@ import * as z from "zod";
 import {
   decision,
   jsonValue,
-  type BudgetName,
   type Decision,
   type Identity,
   type JsonValue,
   type WaitKind,
-  type WaitSubject,
 } from "./records.ts";
+import type { BudgetName, WaitSubject } from "./waitSubject.ts";
 
 /** What a flow asks, and what it takes for an answer. */
 export interface WaitSpec<Value extends JsonValue> {

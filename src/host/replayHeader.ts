@@ -1,4 +1,5 @@
-import type { Budgets, Derivation, SessionSpec } from "../core/records.ts";
+import type { Derivation, SessionSpec } from "../core/records.ts";
+import type { Budgets } from "../core/profileRecord.ts";
 import type { SessionView } from "../core/replay.ts";
 import { amount } from "../core/spending.ts";
 import { count, duration } from "./callWords.ts";

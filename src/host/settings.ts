@@ -10,7 +10,7 @@ import {
   serviceGrant,
   strategy,
   type Profile,
-} from "../core/records.ts";
+} from "../core/profileRecord.ts";
 import type { RetentionPolicy } from "../core/retention.ts";
 
 const settings = z.object({

@@ -4,7 +4,8 @@ import { applyEdits, modify } from "jsonc-parser";
 import { CairnError } from "../core/errors.ts";
 import { decide } from "../core/policy.ts";
 import type { AuditLog, Permissions, Ruling } from "../core/ports.ts";
-import type { Identity, Profile } from "../core/records.ts";
+import type { Identity } from "../core/records.ts";
+import type { Profile } from "../core/profileRecord.ts";
 import {
   folderRules,
   ruleSentence,

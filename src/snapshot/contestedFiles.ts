@@ -1,6 +1,6 @@
 import { bytesInWords } from "../core/bytesInWords.ts";
 import { CairnError } from "../core/errors.ts";
-import type { Contested, FileChange, FileState } from "../core/records.ts";
+import type { Contested, FileChange, FileState } from "../core/waitSubject.ts";
 import type { Blobs } from "./blobs.ts";
 import { foldersWith } from "./manifest.ts";
 import type { SecretsHere } from "./readTree.ts";

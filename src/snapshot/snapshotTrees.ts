@@ -1,6 +1,7 @@
 import { mkdirSync, realpathSync } from "node:fs";
 import type { Captured, Survey, WorkspaceTrees } from "../core/ports.ts";
-import type { FileChange, TreeInfo } from "../core/records.ts";
+import type { TreeInfo } from "../core/records.ts";
+import type { FileChange } from "../core/waitSubject.ts";
 import type { FolderRules } from "../core/ruleNews.ts";
 import type { Blobs } from "./blobs.ts";
 import { excludes, ignoreLines } from "./excludes.ts";

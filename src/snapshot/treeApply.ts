@@ -1,6 +1,6 @@
 import { realpathSync } from "node:fs";
 import { CairnError } from "../core/errors.ts";
-import type { FileChange } from "../core/records.ts";
+import type { FileChange } from "../core/waitSubject.ts";
 import { folderRules } from "../core/rule.ts";
 import { ruleNews, type FolderRules } from "../core/ruleNews.ts";
 import type { ToldRules } from "../core/toldRules.ts";

@@ -1,4 +1,4 @@
-import type { FileChange } from "../core/records.ts";
+import type { FileChange } from "../core/waitSubject.ts";
 import { sameLeaf } from "./readTree.ts";
 import { Visits, type StoredTrees } from "./storedTrees.ts";
 import { isFile, type Entry, type Leaf } from "./treeObject.ts";

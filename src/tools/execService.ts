@@ -4,7 +4,8 @@ import { CairnError } from "../core/errors.ts";
 import type { Observed } from "../core/inDoubt.ts";
 import { denial } from "../core/permit.ts";
 import type { Redactor } from "../core/ports.ts";
-import { jsonValue, type Profile, type ToolOutput } from "../core/records.ts";
+import { jsonValue, type ToolOutput } from "../core/records.ts";
+import type { Profile } from "../core/profileRecord.ts";
 import type {
   PreparedService,
   Service,

@@ -1,5 +1,6 @@
 import * as z from "zod";
-import { jsonValue, type JsonValue, type Profile, type ServiceGrant } from "../core/records.ts";
+import { jsonValue, type JsonValue } from "../core/records.ts";
+import type { Profile, ServiceGrant } from "../core/profileRecord.ts";
 import type { Service } from "../core/service.ts";
 import { grantOf } from "../core/serviceGrant.ts";
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
 import { namedProfile } from "../../src/core/profile.ts";
-import { noBudgets } from "../../src/core/records.ts";
+import { noBudgets } from "../../src/core/profileRecord.ts";
 import { defineService } from "../../src/core/service.ts";
 import { openAudit } from "../../src/auditParts.ts";
 import { thisOwner } from "../../src/durable/owner.ts";

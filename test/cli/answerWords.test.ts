@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chosenAnswer, type Confirm } from "../../src/cli/chosenAnswer.ts";
 import { nextCommands } from "../../src/cli/nextCommands.ts";
-import type { WaitSubject } from "../../src/core/records.ts";
+import type { WaitSubject } from "../../src/core/waitSubject.ts";
 import type { OpenWait } from "../../src/core/replay.ts";
 import type { WaitFacts } from "../../src/core/sessions.ts";
 import { startRecord } from "../contracts/records.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, suite, test } from "node:test";
 import { namedProfile } from "../../src/core/profile.ts";
-import type { Profile } from "../../src/core/records.ts";
+import type { Profile } from "../../src/core/profileRecord.ts";
 import { Cairn } from "./cairn.ts";
 import { Desk } from "./desk.ts";
 

@@ -1,5 +1,6 @@
 import type { ActionPlace } from "../../src/core/action.ts";
-import { noBudgets, type JsonValue, type RecordBody } from "../../src/core/records.ts";
+import type { JsonValue, RecordBody } from "../../src/core/records.ts";
+import { noBudgets } from "../../src/core/profileRecord.ts";
 
 /** A session's first record, as small as it may be. */
 export function startRecord(goal = "a goal"): RecordBody {

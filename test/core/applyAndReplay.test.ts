@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { CairnError } from "../../src/core/errors.ts";
-import type { Profile } from "../../src/core/records.ts";
+import type { Profile } from "../../src/core/profileRecord.ts";
 import type { Session } from "../../src/core/session.ts";
 import { by, calls, listThenDone, Machine, never, says } from "./machine.ts";
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { noBudgets, type Budgets, type ModelReply, type Usage } from "../../src/core/records.ts";
+import type { ModelReply, Usage } from "../../src/core/records.ts";
+import { noBudgets, type Budgets } from "../../src/core/profileRecord.ts";
 import { asks, by, Machine, never, runs, says } from "./machine.ts";
 
 const usage = (inputTokens: number, outputTokens = 0): Usage => ({

@@ -8,7 +8,8 @@ import { proxyRules } from "../../src/core/egressRules.ts";
 import { decide } from "../../src/core/policy.ts";
 import { namedProfile } from "../../src/core/profile.ts";
 import { sandboxProxyRule, type SandboxProxyRule } from "../../src/core/proxyRule.ts";
-import type { JsonValue, Profile, Verdict } from "../../src/core/records.ts";
+import type { JsonValue } from "../../src/core/records.ts";
+import type { Profile, Verdict } from "../../src/core/profileRecord.ts";
 import {
   rule,
   ruleSentence,

@@ -272,8 +272,8 @@ suite("a request that was refused", () => {
     machine.secrets.register(secret);
     const session = await machine.start();
     machine.sandbox.onRun = async () => {
-      way.request("GET", `https://wiki.example/key/${secret}`);
-      way.request("GET", `https://wiki.example/${"x".repeat(2000)}`);
+      await way.request("GET", `https://wiki.example/key/${secret}`);
+      await way.request("GET", `https://wiki.example/${"x".repeat(2000)}`);
     };
     assert.equal(await session.run(never), "completed");
     assert.deepEqual(waits(session.records), []);

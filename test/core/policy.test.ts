@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import type { Action } from "../../src/core/action.ts";
 import { decide } from "../../src/core/policy.ts";
 import { namedProfile, parseProfile, profiles } from "../../src/core/profile.ts";
-import type { Profile, Verdict } from "../../src/core/records.ts";
+import type { Profile, Verdict } from "../../src/core/profileRecord.ts";
 import {
   noRules,
   rule,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { CairnError } from "../../src/core/errors.ts";
-import { type Profile } from "../../src/core/records.ts";
+import type { Profile } from "../../src/core/profileRecord.ts";
 import { waitMs } from "../../src/core/serviceGrant.ts";
 import { by, calls, never, says } from "./machine.ts";
 

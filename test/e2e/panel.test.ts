@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, beforeEach, suite, test } from "node:test";
 import type { Locator, Page } from "playwright-core";
-import type { WaitSubject } from "../../src/core/records.ts";
+import type { WaitSubject } from "../../src/core/waitSubject.ts";
 import type { PanelWait, ToPanel } from "../../src/protocol.ts";
 import { root } from "../harness/root.ts";
 import {

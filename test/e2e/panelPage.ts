@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Browser, Locator, Page } from "playwright-core";
-import type { WaitKind, WaitSubject } from "../../src/core/records.ts";
+import type { WaitKind } from "../../src/core/records.ts";
+import type { WaitSubject } from "../../src/core/waitSubject.ts";
 import { folderRules, type Rule } from "../../src/core/rule.ts";
 import { ruleQuestion } from "../../src/core/ruleQuestion.ts";
 import { ruleNews } from "../../src/core/ruleNews.ts";

@@ -7,7 +7,7 @@ import type { EgressReport, EgressRules } from "../../src/core/egress.ts";
 import type { Egress } from "../../src/core/ports.ts";
 import { namedProfile } from "../../src/core/profile.ts";
 import type { SandboxProxyRule } from "../../src/core/proxyRule.ts";
-import type { Profile } from "../../src/core/records.ts";
+import type { Profile } from "../../src/core/profileRecord.ts";
 import { EgressSource } from "../../src/egressSource.ts";
 import { Secrets } from "../../src/redaction/secrets.ts";
 import { ReadyRules } from "../../src/rules/readyRules.ts";

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Captured, Survey, WorkspaceTrees } from "../../src/core/ports.ts";
-import type { FileChange, TreeInfo } from "../../src/core/records.ts";
+import type { TreeInfo } from "../../src/core/records.ts";
+import type { FileChange } from "../../src/core/waitSubject.ts";
 
 /** A workspace of one text: `content` is the session's copy, `user` the user's own. */
 export class FakeTrees implements WorkspaceTrees {

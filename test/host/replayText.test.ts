@@ -8,8 +8,8 @@ import type {
   RecordBody,
   SessionRecord,
   SessionSpec,
-  WaitSubject,
 } from "../../src/core/records.ts";
+import type { WaitSubject } from "../../src/core/waitSubject.ts";
 import { viewOf } from "../../src/core/replay.ts";
 import { explanationText } from "../../src/host/explanationText.ts";
 import { hostileTexts } from "../e2e/hostileTexts.ts";

@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { after, suite, test } from "node:test";
 import type { Action } from "../../src/core/action.ts";
 import { namedProfile } from "../../src/core/profile.ts";
-import type { Verdict } from "../../src/core/records.ts";
+import type { Verdict } from "../../src/core/profileRecord.ts";
 import type { Rule } from "../../src/core/rule.ts";
 import { RuleBook } from "../../src/rules/ruleBook.ts";
 import { MemoryAudit } from "../fakes/memoryAudit.ts";

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
-import type { FileChange } from "../../src/core/records.ts";
+import type { FileChange } from "../../src/core/waitSubject.ts";
 import { sha256 } from "../../src/snapshot/sha256.ts";
 import type { SnapshotTrees } from "../../src/snapshot/snapshotTrees.ts";
 import { Place } from "./place.ts";
