@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import type { EgressRefusal, EgressReport, EgressRequest } from "../core/egress.ts";
 import { answerBody, Bounded } from "./answerBody.ts";
+import { farewell } from "./farewell.ts";
 import type { HeldRequests } from "./heldRequests.ts";
 import type { Limits } from "./limits.ts";
 import { answerHeaders } from "./messageHeaders.ts";
@@ -20,9 +21,6 @@ export interface ExchangeParts {
   /** Called once for each request, when all is over. */
   readonly report: (report: EgressReport) => void;
 }
-
-/** How long a client that was refused may go on sending before its connection is closed. */
-const farewellMs = 1000;
 
 /** One request of the sandbox: decided, sent, answered and reported. */
 export class Exchange {
@@ -137,9 +135,7 @@ export class Exchange {
     if (this.#message.complete) return;
     this.#message.unpipe();
     this.#message.resume();
-    const { socket } = this.#message;
-    const farewell = setTimeout(() => socket.destroy(), farewellMs);
-    socket.once("close", () => clearTimeout(farewell));
+    farewell(this.#message.socket);
   }
 
   #report(): void {

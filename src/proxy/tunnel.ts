@@ -6,6 +6,7 @@ import type { EgressRefusal, EgressReport } from "../core/egress.ts";
 import type { EgressHost } from "../core/egressDecision.ts";
 import type { Authority } from "./authority.ts";
 import { type ClientHello, readClientHello } from "./clientHello.ts";
+import { farewell } from "./farewell.ts";
 import type { HeldRequests } from "./heldRequests.ts";
 import type { Limits } from "./limits.ts";
 import { type PassedOn, passOn } from "./passOn.ts";
@@ -132,6 +133,9 @@ export function hangUp(socket: Duplex, code: EgressRefusal, host: EgressHost | n
     index % 2 === 0 ? [`${name}: ${headers[index + 1] ?? ""}`] : [],
   );
   socket.end([`HTTP/1.1 ${status} Refused`, ...lines, "", body].join("\r\n"));
+  // The parser has given up on what still comes.
+  socket.removeAllListeners("data").on("data", () => undefined);
+  farewell(socket);
 }
 
 /** What TLS begins with; nothing of it is taken from the connection. Null for what is not TLS. */

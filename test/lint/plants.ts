@@ -99,7 +99,7 @@ export const plants: readonly Plant[] = [
     path: "src/core/p27.ts",
     rule: "typescript(switch-exhaustiveness-check)",
     source: [
-      'import type { Strategy } from "./records.ts";',
+      'import type { Strategy } from "./profileRecord.ts";',
       "export function isTurn(strategy: Strategy): boolean {",
       '  switch (strategy) {\n    case "turn":\n      return true;\n  }\n  return false;\n}',
     ].join("\n"),
