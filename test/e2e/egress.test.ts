@@ -67,20 +67,20 @@ suite("a request that leaves a session's sandbox", { skip }, () => {
     upstream?.close();
   });
 
-  async function fill(...texts: readonly string[]): Promise<void> {
-    for (const text of texts) {
-      await page.locator(".quick-input-widget:visible input.input").fill(text);
-      await page.keyboard.press("Enter");
-    }
+  /** Answers the box that asks for this: the one before it may still be seen. */
+  async function fill(prompt: string, text: string): Promise<void> {
+    const box = page.locator(".quick-input-widget:visible").filter({ hasText: prompt });
+    await box.locator("input.input").fill(text);
+    await page.keyboard.press("Enter");
   }
 
   test("is refused, shown on a card with what a yes lets out, and answered for this session; the command that runs again gets its answer", async () => {
     await palette(page, "Cairn: Set API Key");
-    await fill("any-key-of-a-test");
+    await fill("Key for http", "any-key-of-a-test");
     await message(page, "is kept in secret storage").first().waitFor();
     await palette(page, "Notifications: Clear All Notifications");
     await palette(page, "Cairn: New Session");
-    await fill("Read the page");
+    await fill("What should the agent do?", "Read the page");
     const request = card(page, `Let GET ${url} leave the sandbox?`);
     await request.waitFor();
     await request.getByText("While this command ran").waitFor();
@@ -107,7 +107,8 @@ suite("a request that leaves a session's sandbox", { skip }, () => {
 
   test("a secret is set by its name from the palette, and forgotten from a list of names", async () => {
     await palette(page, "Cairn: Set Secret");
-    await fill("wiki-token", "canary-0123456789");
+    await fill("The name that proxy rules", "wiki-token");
+    await fill("The value of wiki-token", "canary-0123456789");
     await message(page, "The secret wiki-token is kept in secret storage.").waitFor();
     await palette(page, "Cairn: Forget Secret");
     await page.locator(".quick-input-list .monaco-list-row", { hasText: "wiki-token" }).waitFor();

@@ -7,8 +7,8 @@ import { say } from "./say.ts";
 
 /**
  * A process that wants to bring one session to a number of records, whoever else wants it too. It
- * prints `claimed`, the number of each record that was acknowledged, the code of each refusal
- * once, and `done`.
+ * prints `claimed`, the number of each record that was acknowledged, the code of each
+ * refusal, that of a lease once in a row, and `done`.
  */
 const [built = "", directory = "", leaseMs = "", target = ""] = process.argv.slice(2);
 const driver = openStore(built, directory, { leaseMs: Number(leaseMs) });
@@ -41,7 +41,7 @@ async function goOn(writer: DurableDriver): Promise<boolean> {
     return true;
   } catch (error) {
     if (!CairnError.is(error) || !codes.has(error.code)) throw error;
-    if (error.code !== lastRefusal) say(`${error.code}\n`);
+    if (error.code !== lastRefusal || error.code === "store.unwritable") say(`${error.code}\n`);
     lastRefusal = error.code;
     return false;
   }
