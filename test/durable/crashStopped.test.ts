@@ -16,6 +16,14 @@ after(() => rmSync(root, { recursive: true, force: true }));
 await buildWriters(root);
 const library = compileShim(root);
 
+const all: Rival[] = [];
+/** Ends with the tests, also where one of them waits for it in vain. */
+function newRival(...given: ConstructorParameters<typeof Rival>): Rival {
+  const rival = new Rival(...given);
+  all.push(rival);
+  return rival;
+}
+
 /** Every record is there once, as one of the two wrote it and was told. */
 async function assertEachOnce(directory: string, rivals: readonly Rival[]): Promise<void> {
   const driver = openStore(root, directory);
@@ -57,12 +65,12 @@ async function isRefusedWithin(name: string): Promise<boolean> {
   const control = newControl(`${directory}.control`);
   const faults = new IoFaults(control);
   const args = [directory, String(leaseMs), String(target)];
-  const first = new Rival(root, args, faultEnvironment(library, control, directory));
+  const first = newRival(root, args, faultEnvironment(library, control, directory));
   await first.says((line) => Number(line) >= 5);
   // Most syncs are those of a commit: its frames are written, its lock is held.
   faults.arm({ fault: "stopBefore", at: 1, times: 1, only: "sync" });
   await faults.met();
-  const second = new Rival(root, args);
+  const second = newRival(root, args);
   await second.says((line) => line === "store.unwritable" || line === "claimed");
   first.child.kill("SIGCONT");
   await Promise.all([first.ends(), second.ends()]);
@@ -72,13 +80,17 @@ async function isRefusedWithin(name: string): Promise<boolean> {
 }
 
 suite("two processes want one session", { concurrency: 2 }, () => {
+  after(() => {
+    for (const { child } of all) child.kill("SIGKILL");
+  });
+
   test("the owner is stopped past its lease and woken: it is refused, and every record is there once", async () => {
     const directory = join(root, "between");
     mkdirSync(directory);
     const args = [directory, String(leaseMs), String(target)];
-    const first = new Rival(root, args);
+    const first = newRival(root, args);
     await first.says((line) => Number(line) >= 5);
-    const second = new Rival(root, args);
+    const second = newRival(root, args);
     await stopBetweenCommits(first, second);
     first.child.kill("SIGCONT");
     await Promise.all([first.ends(), second.ends()]);

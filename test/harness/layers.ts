@@ -31,7 +31,8 @@ if (values.only !== undefined && !layers.some((layer) => layer === values.only))
   console.error(`There is no layer "${values.only}"; --only takes ${layers.join(", ")}.`);
   process.exit(2);
 }
-process.exitCode = await runLayers();
+// What a file that was stopped has left behind may hold its output, and would keep this waiting.
+process.exit(await runLayers());
 
 async function runLayers(): Promise<number> {
   const tally = new Tally();
