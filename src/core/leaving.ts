@@ -114,8 +114,10 @@ export class Leaving {
 
   /** What a replay did not record it does not do in earnest, but where it was told to. */
   async #send(request: EgressRequest, sends: (request: string) => Promise<void>): Promise<void> {
-    const { derivation } = this.#context.spec;
-    if (derivation?.mode === "replay" && derivation.onMiss !== "run") {
+    const { replayOf, derivation } = this.#context.spec;
+    // A plain replay of an older store says no more than whose it is.
+    const isReplay = replayOf !== null && derivation?.mode !== "fork";
+    if (isReplay && derivation?.onMiss !== "run") {
       throw new Error("a replay sends nothing");
     }
     await sends(requestWords(request));

@@ -106,8 +106,13 @@ suite("a command that sends what may change something", () => {
     assert.deepEqual(way.passed, [`GET ${page}`, `GET ${page}`]);
   });
 
-  test("sends nothing in a replay, but where the replay is told to do what is not on record", async () => {
-    for (const onMiss of ["fail", "run"] as const) {
+  test("sends nothing in a replay, but where that is told to do what is not on record; a fork is on its own", async () => {
+    for (const [mode, onMiss] of [
+      ["replay", "fail"],
+      ["replay", "run"],
+      ["fork", "fail"],
+    ] as const) {
+      const goes = mode === "fork" || onMiss === "run";
       const { machine, way } = online([curl("a"), says("done"), says("done")]);
       way.allowed = [
         { name: "wiki", hosts: ["wiki.example"], methods: ["GET", "POST"], paths: ["/snippets/"] },
@@ -120,12 +125,13 @@ suite("a command that sends what may change something", () => {
         overrides: [
           { select: "turn/1/tool/a", field: "input", value: { command: `post ${page}` } },
         ],
+        mode,
         onMiss,
       });
       wire(machine, way);
       assert.equal(await replay.run(never), "completed");
-      assert.deepEqual(way.passed, onMiss === "run" ? [`POST ${page}`] : []);
-      assert.equal(/proxy\.held\. It may change something/.test(told(machine)), onMiss === "fail");
+      assert.deepEqual(way.passed, goes ? [`POST ${page}`] : []);
+      assert.equal(/proxy\.held\. It may change something/.test(told(machine)), !goes);
     }
   });
 });
